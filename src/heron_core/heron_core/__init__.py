@@ -1,0 +1,1 @@
+"""Shared types and geometry of Heron; numpy only."""

@@ -1,0 +1,43 @@
+"""Planar rigid motions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def wrap_angle(angle_rad: float) -> float:
+    """The same direction in (-pi, pi]."""
+    wrapped = math.remainder(angle_rad, 2.0 * math.pi)
+    return math.pi if wrapped == -math.pi else wrapped
+
+
+@dataclass(frozen=True, slots=True)
+class SE2:
+    """A pose (or motion): x forward, y left in metres, yaw in radians, left positive."""
+
+    x: float = 0.0
+    y: float = 0.0
+    yaw: float = 0.0
+
+    def compose(self, other: SE2) -> SE2:
+        """This motion, then `other` seen from here."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return SE2(self.x + c * other.x - s * other.y, self.y + s * other.x + c * other.y, wrap_angle(self.yaw + other.yaw))
+
+    def inverse(self) -> SE2:
+        """The motion that undoes this one."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return SE2(-c * self.x - s * self.y, s * self.x - c * self.y, wrap_angle(-self.yaw))
+
+    def between(self, other: SE2) -> SE2:
+        """`other` expressed in this frame."""
+        return self.inverse().compose(other)
+
+    def apply(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 2) points of this frame expressed in the parent frame."""
+        c, s = math.cos(self.yaw), math.sin(self.yaw)
+        return points @ np.array([[c, s], [-s, c]]) + np.array([self.x, self.y])
