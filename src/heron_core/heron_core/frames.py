@@ -21,9 +21,8 @@ class CameraFrame:
         camera: name in the rig, e.g. CAM_FRONT.
         stamp_ns: exposure mid-point.
         received_ns: arrival in this process.
-        encoding: one of `ENCODINGS`; `h264` is one Annex B access unit.
+        encoding: one of `ENCODINGS`; `h264` is one Annex B access unit of a stream without B frames.
         data: read-only uint8: encoded bytes as (n,), or pixels: (h, w, 3) for rgb8/bgr8, (h, w) mono8, (h*3/2, w) nv12, (h, w, 2) yuyv.
-        decode_ns: for h264, decoding order (equal to stamp_ns without B frames).
     """
 
     camera: str
@@ -31,7 +30,6 @@ class CameraFrame:
     received_ns: int
     encoding: str
     data: NDArray[np.uint8]
-    decode_ns: int = 0
 
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:
