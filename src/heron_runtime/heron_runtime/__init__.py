@@ -1,0 +1,1 @@
+"""The bridge between Heron and ROS 2: components, transport, time, launch."""

@@ -1,0 +1,220 @@
+"""The live host: rclpy timers and topics, threads for heavy work, wall-clock time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from heron_runtime.host import FeedItems, Publisher, Worker
+from heron_runtime.topics import Quality, qos_profile, ros_class, topic_row
+from heron_runtime.transport import HUBS, Hub, LivePublisher, LocalReader, listen_outside
+
+JOIN_S = 2.0
+
+
+class Inbox:
+    """Turns of one node, waiting for the executor thread: one guard condition wakes it however many wait (triggers coalesce, so it drains)."""
+
+    def __init__(self, node: Any) -> None:
+        self._turns: deque[Callable[[], None]] = deque()
+        self._guard = node.create_guard_condition(self._drain)
+
+    def put(self, turn: Callable[[], None]) -> None:
+        """Queues a turn from any thread."""
+        self._turns.append(turn)
+        self._guard.trigger()
+
+    def _drain(self) -> None:
+        for _ in range(len(self._turns)):  # turns queued meanwhile wait, so that timers are not starved
+            self._turns.popleft()()
+        if self._turns:
+            self._guard.trigger()
+
+
+class ThreadWorker:
+    """One thread that runs `fn` on items in order; see `heron_runtime.host.Worker`."""
+
+    def __init__(self, name: str, fn: Callable[[Any], Any], done: Callable[[Any], None], inbox: Inbox, depth: int) -> None:
+        self.dropped = 0
+        self._fn, self._done, self._inbox = fn, done, inbox
+        self._queue: deque[Any] = deque(maxlen=depth)
+        self._condition = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Any) -> None:
+        """Queues `item`; a full queue loses its oldest item, counted."""
+        with self._condition:
+            if len(self._queue) == self._queue.maxlen:
+                self.dropped += 1
+            self._queue.append(item)
+            self._condition.notify()
+
+    def stop(self) -> None:
+        """Lets the running item finish, discards the others."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        self._thread.join(JOIN_S)
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                while not self._queue and not self._stopping:
+                    self._condition.wait()
+                if self._stopping:
+                    return
+                item = self._queue.popleft()
+            try:
+                result = self._fn(item)
+            except Exception as error:  # handled once: in the executor thread, where the container decides
+                self._inbox.put(_raiser(error))
+                return
+            self._inbox.put(_call(self._done, result))
+
+
+class LiveHost:
+    """Runs a component on rclpy; see `heron_runtime.host.Host`."""
+
+    def __init__(self, node: Any, time_offset_ns: int, warn: Callable[[str], None]) -> None:
+        self._node = node
+        self._offset_ns = time_offset_ns
+        self._sim_time = bool(node.get_parameter("use_sim_time").value)
+        self._warn = warn
+        self._inbox = Inbox(node)
+        self._readers: list[tuple[Hub, LocalReader]] = []
+        self._workers: list[ThreadWorker] = []
+        self._feeds: list[Callable[[], None]] = []
+        self._threads: list[threading.Thread] = []
+        self._timers: list[Any] = []
+        self._running = threading.Event()
+        self._stopped = threading.Event()
+
+    def now_ns(self) -> int:
+        """`/clock` under use_sim_time, else wall time minus the replay offset."""
+        if self._sim_time:
+            return int(self._node.get_clock().now().nanoseconds)
+        return time.time_ns() - self._offset_ns
+
+    def advertise(self, topic: str) -> Publisher:
+        """See Host."""
+        return LivePublisher(self._node, self._hub(topic))
+
+    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
+        """See Host."""
+        hub = self._hub(topic)
+        reader = LocalReader(hub.row.quality.depth, callback, lambda waiting: self._inbox.put(waiting.deliver))
+        hub.add(reader)
+        self._readers.append((hub, reader))
+        listen_outside(self._node, hub, reader, self.now_ns, self._warn)
+
+    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
+        """See Host; also for topics that are not in the table."""
+        quality = Quality(depth=100, reliable=False)
+        self._node.create_subscription(
+            ros_class(ros_type), topic, lambda raw: callback(raw, self.now_ns()), qos_profile(quality), raw=True
+        )
+
+    def every(self, period_ns: int, callback: Callable[[], None]) -> None:
+        """See Host; ticks on the steady clock, so that a clock step moves no tick."""
+        from rclpy.clock import Clock, ClockType
+
+        clock = self._node.get_clock() if self._sim_time else Clock(clock_type=ClockType.STEADY_TIME)
+        timer = self._node.create_timer(period_ns / 1e9, self._while_running(callback), clock=clock)
+        self._timers.append(timer)
+
+    def feed(self, items: Callable[[], FeedItems], callback: Callable[[Any], None], done: Callable[[], None] | None) -> None:
+        """See Host; one thread per feed."""
+
+        def run() -> None:
+            try:
+                for due_ns, item in items():
+                    if not self._sleep_until(due_ns):
+                        return
+                    self._inbox.put(_call(self._while_running(callback), item))
+                if done is not None:
+                    self._inbox.put(done)
+            except Exception as error:  # handled once: in the executor thread, where the container decides
+                self._inbox.put(_raiser(error))
+
+        self._feeds.append(run)
+
+    def worker(self, stage: str, fn: Callable[[Any], Any], done: Callable[[Any], None], newest_only: bool, depth: int) -> Worker:
+        """See Host."""
+        name = f"{self._node.get_name()}/{stage}"
+        worker = ThreadWorker(name, fn, self._while_running(done), self._inbox, 1 if newest_only else depth)
+        self._workers.append(worker)
+        return worker
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """See Host."""
+        self._inbox.put(callback)
+
+    def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
+        """See Host."""
+        self._node.create_service(service_type, name, callback)
+
+    def dropped(self) -> dict[str, int]:
+        """Messages that each reader's queue lost, by topic."""
+        return {hub.name: reader.dropped for hub, reader in self._readers if reader.dropped}
+
+    def start(self) -> None:
+        """Starts feeds; timers and callbacks come alive."""
+        self._running.set()
+        if not self._threads:
+            for index, run in enumerate(self._feeds):
+                thread = threading.Thread(target=run, name=f"{self._node.get_name()}/feed{index}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def stop(self) -> None:
+        """Stops every thread; nothing is called back afterwards."""
+        self._running.clear()
+        self._stopped.set()
+        for worker in self._workers:
+            worker.stop()
+        for hub, reader in self._readers:
+            hub.remove(reader)
+            hub.dds_readers -= 1
+        self._readers.clear()
+        for thread in self._threads:
+            thread.join(JOIN_S)
+
+    def pause(self) -> None:
+        """Timers and callbacks rest; feeds wait."""
+        self._running.clear()
+
+    def _hub(self, topic: str) -> Hub:
+        name = self._node.resolve_topic_name(topic)
+        return HUBS.get(self._node.context, name, topic_row(name))
+
+    def _while_running(self, callback: Callable[..., None]) -> Callable[..., None]:
+        def guarded(*arguments: Any) -> None:
+            if self._running.is_set():
+                callback(*arguments)
+
+        return guarded
+
+    def _sleep_until(self, due_ns: int | None) -> bool:
+        """Waits until `due_ns` on the one clock; False when the host was stopped meanwhile."""
+        while due_ns is not None and not self._stopped.is_set():
+            left_s = (due_ns - self.now_ns()) / 1e9
+            if left_s <= 0:
+                break
+            self._stopped.wait(min(left_s, 0.1))
+        return not self._stopped.is_set()
+
+
+def _call(callback: Callable[[Any], None], item: Any) -> Callable[[], None]:
+    return lambda: callback(item)
+
+
+def _raiser(error: Exception) -> Callable[[], None]:
+    def turn() -> None:
+        raise error
+
+    return turn

@@ -1,0 +1,224 @@
+"""The base of every component: a managed ROS 2 node that also runs in lock-step."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from heron_core.errors import HeronError
+from heron_core.signals import Event
+from heron_core.stages import Stages
+from heron_runtime.host import FeedItems, Host, Publisher, Worker
+from heron_runtime.live import LiveHost
+from heron_runtime.params import RuntimeConfig, config_from_parameters, flatten, split_runtime
+from heron_runtime.tracing import Trace
+
+HostFactory = Callable[[Any], Host]
+_BUILT_IN = re.compile(r"use_sim_time|start_type_description_service|qos_overrides\..*")
+DIAGNOSTICS_PERIOD_NS = 1_000_000_000
+DEFAULT_DEPTH = 64
+
+
+class HeronNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
+    """A component. A subclass sets `NAME` and `Config`, builds everything in `setup`, and adds what it measured in `report`.
+
+    `setup` runs on *configure*; timers, feeds and workers come alive on *activate*. Both happen on construction unless the parameter `autostart` is
+    false. What setup raises is raised by the constructor, so that a container can say why a component was not loaded.
+
+    Args:
+        lockstep: makes the host of a lock-step run; None for the live graph.
+        kwargs: those of `rclpy.node.Node`.
+    """
+
+    NAME: ClassVar[str]
+    Config: ClassVar[type[Any]]
+
+    def __init__(self, lockstep: HostFactory | None = None, **kwargs: Any) -> None:
+        live = lockstep is None
+        super().__init__(
+            kwargs.pop("node_name", self.NAME),
+            automatically_declare_parameters_from_overrides=True,
+            start_parameter_services=live,
+            enable_communication_interface=live,
+            **kwargs,
+        )
+        self._failure: Exception | None = None
+        self._ready = False
+        self.trace_data = Trace()
+        self._live = live
+        try:
+            runtime, own = split_runtime(self._given_parameters())
+            self.runtime: RuntimeConfig = config_from_parameters(RuntimeConfig, runtime, self.get_name())
+            self.config: Any = config_from_parameters(self.Config, own, self.get_name())
+            for name, value in (*flatten(self.runtime).items(), *flatten(self.config).items()):
+                if not self.has_parameter(name) and value != []:
+                    self.declare_parameter(name, value)
+            self.host: Host = lockstep(self) if lockstep else LiveHost(self, self.runtime.time_offset_ns, self.warn)
+            self._events = self.host.advertise("/events")
+            if self.runtime.autostart:
+                self._transition(self.trigger_configure)
+                self._transition(self.trigger_activate)
+        except BaseException:
+            if hasattr(self, "host"):
+                self.host.stop()
+            self.destroy_node()
+            raise
+
+    def setup(self) -> None:
+        """Builds the component: publishers, subscriptions, timers, feeds, workers. Must not block."""
+        raise NotImplementedError(f"{type(self).__name__} has no setup()")
+
+    def teardown(self) -> None:
+        """Closes what `setup` opened outside this API (devices, files)."""
+
+    def report(self) -> dict[str, Any]:
+        """What this component adds to `report.json`."""
+        return {}
+
+    # What a component may use ---------------------------------------------------------------------------------------------------------
+
+    def now_ns(self) -> int:
+        """The one clock: recorded time in replay, wall time on the car, `/clock` under use_sim_time.
+
+        In lock-step it stands still inside a callback or a worker's `fn`; mark the end of a stage in `done`.
+        """
+        return self.host.now_ns()
+
+    def advertise(self, topic: str) -> Publisher:
+        """A publisher of the topic's native type."""
+        return self.host.advertise(topic)
+
+    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
+        """Calls back with native messages in the executor thread."""
+        self.host.subscribe(topic, callback)
+
+    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
+        """Calls back with (CDR bytes, arrival ns) of any topic; live only."""
+        self.host.subscribe_raw(topic, ros_type, callback)
+
+    def every(self, period_ns: int, callback: Callable[[], None]) -> None:
+        """Calls back periodically."""
+        self.host.every(period_ns, callback)
+
+    def feed(self, items: Callable[[], FeedItems], callback: Callable[[Any], None], done: Callable[[], None] | None = None) -> None:
+        """Calls back with each item at its due time (None: as soon as the iterator gives it; live sources that block), then `done`."""
+        self.host.feed(items, callback, done)
+
+    def worker(
+        self, stage: str, fn: Callable[[Any], Any], done: Callable[[Any], None], newest_only: bool = True, depth: int = DEFAULT_DEPTH
+    ) -> Worker:
+        """A thread of this component that runs `fn` on submitted items; `done(result)` runs in the executor thread.
+
+        `newest_only` keeps one waiting item, else `depth`; what is displaced counts in `worker.dropped`. In lock-step `done` follows after the
+        simulated latency declared for `stage`. An exception in `fn` is a crash of the component: catch what bad input can raise.
+        """
+        return self.host.worker(stage, fn, done, newest_only, depth)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Runs `callback` in the executor thread; may be called from any thread."""
+        self.host.post(callback)
+
+    def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
+        """A ROS service (live only)."""
+        self.host.serve(name, service_type, callback)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Adds to a counter, shown in /diagnostics and the report."""
+        self.trace_data.counters[name] += n
+
+    def trace(self, stages: Stages) -> None:
+        """Adds a message's stage times to the latency budget."""
+        self.trace_data.add_stages(stages)
+
+    def event(self, kind: str, text: str) -> None:
+        """Something a person may want to find later: on /events and in the log."""
+        self.get_logger().info(f"{kind}: {text}")
+        self._events.publish(Event(self.now_ns(), kind, self.get_name(), text))
+
+    def warn(self, text: str) -> None:
+        """A warning in the log, also counted."""
+        self.count("warnings")
+        self.get_logger().warning(text)
+
+    # Life cycle ----------------------------------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Builds the component."""
+        return self._guarded(self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Timers, feeds and workers come alive."""
+        return self._guarded(self.host.start)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The component rests."""
+        return self._guarded(self.host.pause)
+
+    def destroy_node(self) -> None:
+        """Stops threads, closes what is open, destroys the ROS node."""
+        if self._ready:
+            self._ready = False
+            self.host.stop()
+            self.teardown()
+        super().destroy_node()
+
+    def write_report(self) -> Path | None:
+        """Writes counters, durations and `report()` as JSON into the parameter `report_dir`; returns the file."""
+        if not self.runtime.report_dir:
+            return None
+        path = Path(self.runtime.report_dir) / f"{self.get_name()}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.full_report()), encoding="utf-8")
+        return path
+
+    def full_report(self) -> dict[str, Any]:
+        """Name, counters, queue losses, stage durations in ms, and the component's own report."""
+        return {
+            "component": self.get_name(),
+            "counters": dict(self.trace_data.counters),
+            "dropped": self.host.dropped(),
+            "stages_ms": self.trace_data.samples_ms,
+            "report": self.report() if self._ready else {},
+        }
+
+    def _configure(self) -> None:
+        if self._ready:
+            raise HeronError(f"{self.get_name()} is configured already; unload and load it to configure anew")
+        self.setup()
+        self._ready = True
+        if self._live:
+            self._announce()
+
+    def _guarded(self, step: Callable[[], None]) -> TransitionCallbackReturn:
+        try:
+            step()
+        except Exception as error:  # rclpy would swallow it: keep it for the constructor, and say it
+            self._failure = error
+            self.get_logger().error(f"{type(error).__name__}: {error}")
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def _transition(self, trigger: Callable[[], TransitionCallbackReturn]) -> None:
+        result = trigger()
+        if self._failure is not None:
+            raise self._failure
+        if result != TransitionCallbackReturn.SUCCESS:
+            raise HeronError(f"{self.get_name()}: life-cycle transition ended in {result}")
+
+    def _given_parameters(self) -> dict[str, Any]:
+        return {
+            name: list(value) if isinstance(value := parameter.value, tuple) else value
+            for name, parameter in self._parameter_overrides.items()
+            if not _BUILT_IN.fullmatch(name)
+        }
+
+    def _announce(self) -> None:
+        from heron_runtime.diagnostics import Diagnostics
+
+        diagnostics = Diagnostics(self)
+        self.every(DIAGNOSTICS_PERIOD_NS, diagnostics.publish)
