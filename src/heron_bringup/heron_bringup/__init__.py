@@ -1,0 +1,1 @@
+"""The `heron` command: set-up, verbs, and the installed launch files and configuration."""

@@ -1,0 +1,76 @@
+"""`heron VERB`: finds the verb's module and runs its typer app; imports nothing of the other verbs.
+
+A verb is a module `heron_bringup/verbs/<verb>.py` whose docstring's first line says what it does and whose `app` is a
+`typer.Typer`. A verb exists when its module does.
+"""
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE = 0, 1, 2
+"""Done; the run failed its own criteria; wrong use or input."""
+
+EXAMPLES = {
+    "drive": ("./heron drive", "./heron drive --bag RECORDING --lockstep --out OUT"),
+    "bag": ("./heron bag info RECORDING",),
+    "bench": ("./heron bench",),
+    "camera": ("./heron camera --help",),
+    "test": ("./heron test", "./heron test --slow -k lockstep"),
+    "setup": ("./heron setup",),
+}
+
+
+def verbs() -> dict[str, str]:
+    """Verb -> first line of its module's docstring, read without importing it."""
+    found = {}
+    for path in sorted((Path(__file__).parent / "verbs").glob("[a-z]*.py")):
+        found[path.stem.rstrip("_").replace("_", "-")] = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
+    return found
+
+
+def overview(known: dict[str, str]) -> str:
+    """The text of `heron --help`."""
+    lines = ["Usage: ./heron VERB [OPTIONS]", "", "Heron: cameras and CAN in, a policy in the middle, commands out.", "", "Verbs:"]
+    lines += [f"  {verb:10}{summary}" for verb, summary in known.items()]
+    lines += ["", "Examples:"] + [f"  {line}" for verb in known for line in EXAMPLES.get(verb, ())]
+    lines += ["", "./heron VERB --help tells more. Exit codes: 0 done, 1 the run failed its own criteria, 2 wrong use or input."]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb and return its exit code.
+
+    Args:
+        arguments: the command line without the program's name.
+    """
+    known = verbs()
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview(known))
+        return EXIT_DONE
+    verb, *rest = arguments
+    if verb not in known:
+        print(f"heron: no verb {verb!r}; there are: {', '.join(known)} (./heron --help)", file=sys.stderr)
+        return EXIT_WRONG_USE
+    import typer
+
+    app = importlib.import_module(f"heron_bringup.verbs.{verb.replace('-', '_')}").app
+    # ValueError and OSError are how the packages refuse a wrong file or value; anything else is a defect and shows its trace.
+    try:
+        code = typer.main.get_command(app).main(args=rest, prog_name=f"./heron {verb}", standalone_mode=True)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else EXIT_DONE if stop.code is None else EXIT_FAILED
+    except (ValueError, OSError) as error:
+        print(f"heron {verb}: {error}", file=sys.stderr)
+        return EXIT_WRONG_USE
+    return int(code or 0)
+
+
+def start() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    start()

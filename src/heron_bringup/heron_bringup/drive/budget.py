@@ -1,0 +1,34 @@
+"""The latency budget: `config/budget.yaml`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from heron_core.settings import from_mapping, load_yaml
+
+_MS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Milliseconds that each stage may take; `total` is exposure → CAN."""
+
+    decode: float
+    preprocess: float
+    inference: float
+    total: float
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not 0 < value <= 10_000:
+                raise ValueError(f"{name} is {value} ms, allowed: above 0, up to 10000")
+
+    def latency_ns(self) -> dict[str, int]:
+        """Stage → simulated latency of a lock-step run."""
+        return {"decode": round(self.decode * _MS), "preprocess": round(self.preprocess * _MS), "inference": round(self.inference * _MS)}
+
+
+def load_budget(path: Path) -> Budget:
+    """Reads a budget file; ConfigError names file and key."""
+    return from_mapping(Budget, load_yaml(path), str(path))

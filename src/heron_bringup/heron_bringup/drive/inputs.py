@@ -1,0 +1,99 @@
+"""What a run needs before it starts: the recording's car, the policy folder, the output folder."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from heron_bag.native import rig_of
+from heron_bag.reader import Bag, open_bag
+from heron_core.errors import InputError
+from heron_core.rig import dump_rig
+
+KINEMATIC = "kinematic"
+
+
+@dataclass(frozen=True)
+class DriveOptions:
+    """What the command line says.
+
+    Attributes:
+        out: output folder.
+        bag: recording to drive; None for the generated one.
+        lockstep: on simulated time, identical to the bit; else in real time.
+        live: the car.
+        policy: a policy folder, or `kinematic`.
+        vehicle: folder of the car; None: the recording's own, else the demonstration car.
+        seconds: stop after this much recorded time; None for all.
+        images: make the mosaic.
+        seed: of the generated recording.
+    """
+
+    out: Path
+    bag: Path | None = None
+    lockstep: bool = False
+    live: bool = False
+    policy: str = KINEMATIC
+    vehicle: Path | None = None
+    seconds: float | None = None
+    images: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.live and (self.bag is not None or self.lockstep):
+            raise InputError("--live drives the car: it goes neither with --bag nor with --lockstep")
+        if self.seconds is not None and self.seconds <= 0:
+            raise InputError(f"--seconds {self.seconds} is not a time; give a number above 0")
+
+
+def prepare_out(out: Path) -> None:
+    """Makes the output folder; what an earlier run left there under our names is removed, anything else is kept.
+
+    Raises:
+        InputError: `out` is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    for name in ("report.json", "mosaic.mp4", "mosaic.jpg", "budget.png"):
+        (out / name).unlink(missing_ok=True)
+    for name in ("components", "bag", "vehicle", "log"):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def unpack_vehicle(bag: Bag, fallback: Path, folder: Path) -> Path:
+    """Writes the car that the recording was made with into `folder` and returns it.
+
+    A recording without our attachments (made by another tool) takes its cameras from /camera/*/camera_info and /tf_static and everything else from
+    `fallback`.
+
+    Raises:
+        InputError: the recording has images but no calibration.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    attached = {name.removeprefix("vehicle/"): name for name in bag.attachments if name.startswith("vehicle/")}
+    if "can.yaml" not in attached:
+        shutil.copytree(fallback, folder, dirs_exist_ok=True)
+    for relative, name in attached.items():
+        target = folder / relative
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{bag.path}: attachment {name!r} points outside its folder; the recording is not trusted")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(bag.attachments[name])
+    if "rig.yaml" not in attached:
+        (folder / "rig.yaml").write_text(dump_rig(rig_of(bag)), encoding="utf-8")
+    return folder
+
+
+def open_recording(path: Path) -> Bag:
+    """Opens a recording that holds at least one message.
+
+    Raises:
+        InputError: nothing there, or empty.
+    """
+    bag = open_bag(path)
+    if not any(info.count for info in bag.topics.values()):
+        bag.close()
+        raise InputError(f"{path}: the recording holds no messages")
+    return bag

@@ -1,0 +1,1 @@
+"""Sets up a clean clone: checks, environment, wheels, workspace. Standard library only: nothing else is installed yet."""

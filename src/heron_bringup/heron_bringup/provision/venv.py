@@ -1,0 +1,96 @@
+"""`.venv`: made, filled from the locked requirements, and its CMake files mended."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from heron_bringup.provision.errors import SetupError
+from heron_bringup.provision.stamp import requirement_files
+from heron_bringup.provision.underlay import Underlay
+
+UNFINISHED = "heron-unfinished"
+"""Marker inside `.venv` while it is being filled: an environment that a stop left half installed is made anew."""
+
+NUMPY_HEADERS = re.compile(r'/opt/(?:python|_internal)/[^;"\s)]*/numpy/_?core/include')
+PYTHON_HEADERS = re.compile(r'/opt/(?:python|_internal)/[^;"\s)]*/include/python3\.\d+')
+
+NETWORK_SIGNS = ("NewConnectionError", "ConnectTimeout", "ReadTimeout", "ConnectionResetError", "ProxyError",
+                 "Name or service not known", "name resolution", "SSLError", "Max retries exceeded")  # fmt: skip
+
+
+def make_venv(root: Path, underlay: Underlay | None, base_python: str) -> None:
+    """Make or complete `.venv` in `root`.
+
+    Raises:
+        SetupError: pip failed; says whether network, disk or a hash is the cause.
+    """
+    venv = root / ".venv"
+    marker = venv / UNFINISHED
+    if marker.exists() or not (venv / "bin" / "python").exists():
+        print(f"heron: making .venv with {base_python}", flush=True)
+        shutil.rmtree(venv, ignore_errors=True)
+        flags = ["--system-site-packages"] if underlay else []
+        _run([base_python, "-m", "venv", *flags, str(venv)], "making .venv")
+    marker.touch()
+    install(venv, requirement_files(root, underlay))
+    if underlay is None:
+        mend_cmake(venv)
+    marker.unlink()
+
+
+def install(venv: Path, requirements: list[Path]) -> None:
+    """Install the hash-locked `requirements`; pip's cache makes a repeat go on where a stop left off."""
+    print("heron: installing the locked requirements (about 1 GB, once)", flush=True)
+    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes"]
+    for path in requirements:
+        command += ["-r", str(path)]
+    environment = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
+    environment.pop("PYTHONPATH", None)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        errors = []
+        for line in process.stderr:
+            sys.stderr.write(line)
+            errors.append(line)
+    if process.returncode:
+        raise SetupError(explain_pip("".join(errors), process.returncode))
+
+
+def explain_pip(errors: str, code: int) -> str:
+    """One sentence and a cure for what pip wrote to stderr."""
+    if "No space left on device" in errors:
+        return "the disk is full.\n  cure: free 3 GB, then repeat: ./heron setup"
+    if "DO NOT MATCH THE HASHES" in errors:
+        return "a downloaded file is not the one that requirements.txt names.\n  cure: pip cache purge, then ./heron setup"
+    if any(sign in errors for sign in NETWORK_SIGNS):
+        return (
+            "the Python package index cannot be reached.\n"
+            "  cure: check the network (and PIP_INDEX_URL, HTTPS_PROXY if you use them), then repeat: ./heron setup\n"
+            "  What was downloaded is kept."
+        )
+    return f"pip ended with exit code {code}; its message stands above.\n  cure: mend that, then repeat: ./heron setup"
+
+
+def mend_cmake(venv: Path) -> None:
+    """Point the wheels' CMake files at this machine's headers; they hold the paths of the machine that built them."""
+    query = "import numpy, sysconfig; print(sysconfig.get_path('include')); print(numpy.get_include())"
+    environment = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
+    environment.pop("PYTHONPATH", None)
+    found = subprocess.run(
+        [str(venv / "bin" / "python"), "-c", query], env=environment, capture_output=True, text=True, check=True
+    )
+    python_include, numpy_include = found.stdout.split("\n")[:2]
+    for path in (venv / "share").rglob("*.cmake"):
+        old = path.read_text()
+        new = PYTHON_HEADERS.sub(lambda _: python_include, NUMPY_HEADERS.sub(lambda _: numpy_include, old))
+        if new != old:
+            path.write_text(new)
+
+
+def _run(command: list[str], doing: str) -> None:
+    code = subprocess.run(command).returncode
+    if code:
+        raise SetupError(f"{doing} ended with exit code {code}; the message stands above.\n  cure: mend that, then repeat: ./heron setup")

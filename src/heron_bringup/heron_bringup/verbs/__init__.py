@@ -1,0 +1,1 @@
+"""One module per verb; heron_bringup.cli says what a module must offer."""

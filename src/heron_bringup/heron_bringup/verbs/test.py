@@ -1,0 +1,74 @@
+"""Check the code: ruff, mypy --strict, then every test."""
+
+import os
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heron_bringup.paths import repository_root
+
+app = typer.Typer(add_completion=False)
+
+DOMAIN_IDS = range(1, 100)
+"""ROS domains of the tests: above 101 the ports of Fast DDS meet the kernel's ephemeral ones."""
+
+
+def python_packages(root: Path) -> list[Path]:
+    """The folders of the Python packages, for mypy."""
+    return sorted(path.parent for path in root.glob("src/heron_*/heron_*/py.typed"))
+
+
+def lint_commands(root: Path) -> dict[str, list[str]]:
+    """Name -> command of each check that runs before the tests."""
+    python = sys.executable
+    return {
+        "ruff check": [python, "-m", "ruff", "check", "."],
+        "ruff format": [python, "-m", "ruff", "format", "--check", "."],
+        "mypy": [python, "-m", "mypy", "--strict", *(str(path) for path in python_packages(root))],
+    }
+
+
+def pytest_command(root: Path, paths: list[str], keyword: str | None, slow: bool) -> list[str]:
+    """The pytest call: all tests of the packages and of test/, without the slow ones unless asked."""
+    where = paths or [str(path) for path in sorted([*root.glob("src/heron_*/test"), *root.glob("test")])]
+    command = [sys.executable, "-m", "pytest", *where]
+    if keyword:
+        command += ["-k", keyword]
+    return command if slow else [*command, "-m", "not slow"]
+
+
+def test_environment(root: Path, domain: int) -> dict[str, str]:
+    """The tests' environment: a DDS domain of their own, and mypy sees every package's sources."""
+    sources = os.pathsep.join(str(path.parent) for path in python_packages(root))
+    return {**os.environ, "ROS_DOMAIN_ID": str(domain), "MYPYPATH": sources, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@app.command(epilog="Examples: ./heron test | ./heron test --slow | ./heron test -k bootstrap src/heron_bringup/test")
+def test(
+    paths: Annotated[list[str] | None, typer.Argument(help="Test files or folders; default: all.")] = None,
+    keyword: Annotated[str | None, typer.Option("-k", help="Only tests whose names match.")] = None,
+    slow: Annotated[bool, typer.Option("--slow", help="With the tests marked slow (several minutes).")] = False,
+    lint: Annotated[bool, typer.Option(help="Check style and types first.")] = True,
+) -> None:
+    """Check style and types, then run the tests; fails if any of them does."""
+    root = repository_root()
+    if root is None:
+        raise ValueError("the tests lie in a clone of Heron: run ./heron test there")
+    environment = test_environment(root, random.choice(DOMAIN_IDS))
+    failed = []
+    for name, command in (lint_commands(root) if lint else {}).items():
+        print(f"== {name}", flush=True)
+        if subprocess.run(command, cwd=root, env=environment).returncode:
+            failed.append(name)
+    if failed:
+        print(f"FAILED before the tests: {', '.join(failed)}", flush=True)
+    print("== pytest", flush=True)
+    here = [str((Path.cwd() / p).resolve()) if (Path.cwd() / re.split("::", p)[0]).exists() else p for p in paths or []]
+    code = subprocess.run(pytest_command(root, here, keyword, slow), cwd=root, env=environment).returncode
+    if code or failed:
+        raise typer.Exit(1)
