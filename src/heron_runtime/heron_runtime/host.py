@@ -32,28 +32,41 @@ class Worker(Protocol):
 class Host(Protocol):
     """The services behind `HeronNode`; see there for what each means to a component."""
 
-    def now_ns(self) -> int: ...
+    def now_ns(self) -> int:
+        """The one clock."""
 
-    def advertise(self, topic: str) -> Publisher: ...
+    def advertise(self, topic: str) -> Publisher:
+        """A publisher of the topic's native type."""
 
-    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None: ...
+    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
+        """Calls back with native messages."""
 
-    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None: ...
+    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
+        """Calls back with (CDR bytes, arrival ns)."""
 
-    def every(self, period_ns: int, callback: Callable[[], None]) -> None: ...
+    def every(self, period_ns: int, callback: Callable[[], None]) -> None:
+        """Calls back periodically."""
 
-    def feed(self, items: Callable[[], FeedItems], callback: Callable[[Any], None], done: Callable[[], None] | None) -> None: ...
+    def feed(self, items: Callable[[], FeedItems], callback: Callable[[Any], None], done: Callable[[], None] | None) -> None:
+        """Calls back with each item at its due time, then `done`."""
 
-    def worker(self, stage: str, fn: Callable[[Any], Any], done: Callable[[Any], None], newest_only: bool, depth: int) -> Worker: ...
+    def worker(self, stage: str, fn: Callable[[Any], Any], done: Callable[[Any], None], newest_only: bool, depth: int) -> Worker:
+        """A thread of the component; see `HeronNode.worker`."""
 
-    def post(self, callback: Callable[[], None]) -> None: ...
+    def post(self, callback: Callable[[], None]) -> None:
+        """Runs `callback` in the executor thread."""
 
-    def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None: ...
+    def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
+        """A ROS service."""
 
-    def dropped(self) -> dict[str, int]: ...
+    def dropped(self) -> dict[str, int]:
+        """Messages that each reader's queue lost, by topic."""
 
-    def start(self) -> None: ...
+    def start(self) -> None:
+        """Timers, feeds and workers come alive."""
 
-    def pause(self) -> None: ...
+    def pause(self) -> None:
+        """They rest."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Stops every thread; nothing is called back afterwards."""

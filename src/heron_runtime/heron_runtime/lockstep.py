@@ -1,9 +1,10 @@
 """Lock-step: a deterministic scheduler on simulated time that runs the same components as the vehicle.
 
-Everything that happens is an event at a simulated time; events of one time run in the order in which they were made. The next input of a recording is
-taken when everything before it has finished, so the result depends on the inputs alone, as fast as the machine allows. Heavy work is done at once, and
-its result appears after the stage's declared latency, so that age compensation is exercised and no policy is flattered. Messages between components
-that are separate processes on the car make the round trip through their ROS types.
+Everything that happens is an event at a simulated time; events of one time run in the order in which they were made. The next
+input of a recording is taken when everything before it has finished, so the result depends on the inputs alone, as fast as the
+machine allows. Heavy work is done at once, and its result appears after the stage's declared latency, so that age compensation is
+exercised and no policy is flattered. Messages between components that are separate processes on the car make the round trip
+through their ROS types.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ DIAGNOSTICS_PERIOD_NS = 1_000_000_000
 DEFAULT_DEPTH = 64
 
 
-class HeronNode(LifecycleNode):  # type: ignore[misc]  # rclpy is untyped
+class HeronNode(LifecycleNode):
     """A component. A subclass sets `NAME` and `Config`, builds everything in `setup`, and adds what it measured in `report`.
 
     `setup` runs on *configure*; timers, feeds and workers come alive on *activate*. Both happen on construction unless the parameter `autostart` is

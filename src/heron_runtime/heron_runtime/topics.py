@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from heron_core.errors import ConfigError
 
@@ -49,11 +49,11 @@ class Topic:
 
     def to_ros(self) -> Callable[[Any], Any]:
         """Native message → ROS message."""
-        return self._function("to_ros")
+        return cast(Callable[[Any], Any], self._function("to_ros"))
 
     def from_ros(self) -> Callable[[Any, str, int], Any]:
         """(ROS message, topic name, arrival ns) → native message."""
-        return self._function("from_ros")
+        return cast(Callable[[Any, str, int], Any], self._function("from_ros"))
 
     def _function(self, direction: str) -> Any:
         module, _, name = self.adapter.partition(":")

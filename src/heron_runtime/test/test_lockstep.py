@@ -117,8 +117,11 @@ def test_messages_between_processes_make_the_round_trip() -> None:
 
     sent: list[Any] = []
     scheduler.tap(lambda topic, time_ns, message: sent.append(message))
-    nodes = [Reader(lockstep=lambda node: scheduler.host(node, "a"), node_name="near"), Reader(lockstep=lambda node: scheduler.host(node, "b"), node_name="far")]
-    nodes.append(Source(lockstep=lambda node: scheduler.host(node, "a")))
+    nodes = [
+        Reader(lockstep=lambda node: scheduler.host(node, "a"), node_name="near"),
+        Reader(lockstep=lambda node: scheduler.host(node, "b"), node_name="far"),
+        Source(lockstep=lambda node: scheduler.host(node, "a")),
+    ]
     scheduler.run()
     assert got[0] is sent[0]
     assert got[1] is not sent[0] and got[1] == sent[0]

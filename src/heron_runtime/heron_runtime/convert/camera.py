@@ -7,6 +7,8 @@ import dataclasses
 import numpy as np
 from foxglove_msgs.msg import CompressedVideo
 from geometry_msgs.msg import Quaternion, TransformStamped, Vector3
+from heron_msgs.msg import FrameSet as RosFrameSet
+from heron_msgs.msg import ImageGroup
 from sensor_msgs.msg import CameraInfo as RosCameraInfo
 from sensor_msgs.msg import CompressedImage, Image
 from tf2_msgs.msg import TFMessage
@@ -15,8 +17,6 @@ from heron_core.camera import Lens, LensModel
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import CameraInfo, StaticTransform, StaticTransforms, default_frame_id
 from heron_core.se3 import SE3
-from heron_msgs.msg import FrameSet as RosFrameSet
-from heron_msgs.msg import ImageGroup
 from heron_runtime.convert.stamps import from_bytes, from_stage_times, header, to_bytes, to_ns, to_stage_times, to_time
 
 # sensor_msgs/Image encoding → ours, and the bytes of a row per pixel of width

@@ -5,15 +5,15 @@ from __future__ import annotations
 import array
 
 import numpy as np
+from heron_msgs.msg import ControlStatus as RosControlStatus
+from heron_msgs.msg import Event as RosEvent
+from heron_msgs.msg import Instruction as RosInstruction
+from heron_msgs.msg import Trajectory as RosTrajectory
 from rosgraph_msgs.msg import Clock
 
 from heron_core.arrays import read_only
 from heron_core.signals import ControlStatus, Engagement, Event, Instruction
 from heron_core.trajectory import Trajectory
-from heron_msgs.msg import ControlStatus as RosControlStatus
-from heron_msgs.msg import Event as RosEvent
-from heron_msgs.msg import Instruction as RosInstruction
-from heron_msgs.msg import Trajectory as RosTrajectory
 from heron_runtime.convert.stamps import from_stage_times, header, to_ns, to_stage_times, to_time
 
 _COLUMNS = ("x", "y", "yaw", "speed")

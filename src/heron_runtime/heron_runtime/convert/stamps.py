@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
+from heron_msgs.msg import StageTimes
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
 from heron_core.arrays import read_only
 from heron_core.stages import STAGE_FIELDS, Stages
-from heron_msgs.msg import StageTimes
 
 _SECOND = 1_000_000_000
 
@@ -36,7 +36,7 @@ def header(stamp_ns: int, frame_id: str) -> Header:
 def to_bytes(values: NDArray[Any], typecode: str = "B") -> array.array[Any]:
     """An array as the `array.array` that rclpy takes without looking at each element (an ndarray would be checked one by one)."""
     filled = array.array(typecode)
-    filled.frombytes(memoryview(np.ascontiguousarray(values)).cast("B"))
+    filled.frombytes(np.ascontiguousarray(values).data.cast("B"))
     return filled
 
 

@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 from geometry_msgs.msg import Quaternion, Vector3
+from heron_msgs.msg import CanBatch as RosCanBatch
+from heron_msgs.msg import Signal as RosSignal
+from heron_msgs.msg import VehicleState as RosVehicleState
 from nav_msgs.msg import Odometry as RosOdometry
 from sensor_msgs.msg import Imu, NavSatFix, NavSatStatus
 
 from heron_core.canbus import CanBatch
 from heron_core.signals import FixType, GnssFix, ImuSample
 from heron_core.vehicle import SIGNALS, Odometry, Signal, VehicleState
-from heron_msgs.msg import CanBatch as RosCanBatch
-from heron_msgs.msg import Signal as RosSignal
-from heron_msgs.msg import VehicleState as RosVehicleState
 from heron_runtime.convert.stamps import from_bytes, header, to_bytes, to_ns
 
 UNKNOWN_VARIANCE = 1e6
