@@ -1,0 +1,1 @@
+"""Recordings: read, import, record, play, cut and inspect."""

@@ -1,0 +1,166 @@
+"""Reading recordings: rosbag2 folders, single .mcap and .db3 files, whole or cut short, ours or made by the stock `ros2 bag`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from heron_bag.definitions import require
+from heron_bag.errors import BagError
+
+Message = tuple[str, str, int, memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """A topic of a recording.
+
+    Attributes:
+        ros_type: e.g. sensor_msgs/msg/Imu.
+        count: messages.
+        encoding, definition: as in the recording, e.g. ros2msg and its text; empty where it holds none (db3).
+    """
+
+    ros_type: str
+    count: int
+    encoding: str = ""
+    definition: str = ""
+
+
+class Bag(ABC):
+    """An open recording; use as a context manager.
+
+    Attributes:
+        path: what was opened.
+        topics: name → `TopicInfo`, sorted by name.
+        start_ns, end_ns: log time of the first and the last message; 0 without messages.
+        attachments: name → bytes, read when asked for.
+        warnings: what is lost or wrong, in words; reading may add to it.
+    """
+
+    path: Path
+    topics: dict[str, TopicInfo]
+    start_ns: int
+    end_ns: int
+    attachments: Mapping[str, bytes]
+    warnings: list[str]
+    _store: Typestore | None = None
+
+    @abstractmethod
+    def messages(self, topics: Collection[str] | None = None, start_ns: int | None = None, stop_ns: int | None = None) -> Iterator[Message]:
+        """(topic, ros_type, log_ns, raw CDR) in order of log time, ties in order of the file; `start_ns` <= log_ns < `stop_ns`.
+
+        The raw bytes are a read-only view into the chunk they came in: nothing is copied, and keeping one keeps its chunk.
+
+        Raises:
+            BagError: a topic that the recording does not have.
+        """
+
+    @abstractmethod
+    def log_times(self, topic: str) -> NDArray[np.int64]:
+        """Sorted log times of a topic, (count,) int64."""
+
+    @property
+    @abstractmethod
+    def corrupt_chunks(self) -> int:
+        """Chunks found corrupt, and skipped, so far."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes the files; payloads already handed out stay valid."""
+
+    def __enter__(self) -> Bag:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def decode(self, ros_type: str, raw: bytes | memoryview) -> Any:
+        """The rosbags dataclass of a message; its arrays are read-only views into `raw`.
+
+        Raises:
+            BagError: no definition of the type, or bytes that do not fit it.
+        """
+        store = self._store or self._types()
+        if ros_type not in store.types:
+            store.register({name: fields for name, fields in require(ros_type).fielddefs.items() if name not in store.types})
+        try:
+            return store.deserialize_cdr(memoryview(raw), ros_type)
+        except Exception as error:  # rosbags raises many kinds on bytes that do not fit
+            raise BagError(f"{self.path}: a message of type {ros_type} cannot be decoded: {error}") from error
+
+    def _types(self) -> Typestore:
+        store = get_typestore(Stores.EMPTY)
+        for topic, info in self.topics.items():
+            parse = {"ros2msg": get_types_from_msg, "ros2idl": get_types_from_idl}.get(info.encoding)
+            if parse is None or not info.definition:
+                continue
+            try:
+                found = parse(info.definition, info.ros_type) if parse is get_types_from_msg else get_types_from_idl(info.definition)
+                store.register({name: fields for name, fields in found.items() if name not in store.types})
+            except Exception as error:  # the parser raises many kinds; the library's definition serves then
+                self.warnings.append(f"{topic}: its definition of {info.ros_type} cannot be parsed ({error}); the installed one is used")
+        self._store = store
+        return store
+
+    def _check_topics(self, topics: Collection[str] | None) -> set[str]:
+        if topics is None:
+            return set(self.topics)
+        unknown = sorted(set(topics) - set(self.topics))
+        if unknown:
+            raise BagError(f"{self.path}: has no topic {', '.join(unknown)} (it has {', '.join(self.topics) or 'none'})")
+        return set(topics)
+
+
+def open_bag(path: Path | str) -> Bag:
+    """Opens a recording: a folder with metadata.yaml (or just with .mcap files), or a single .mcap or .db3 file.
+
+    Raises:
+        BagError: it does not exist or cannot be read; the text says why.
+    """
+    from heron_bag.mcap_bag import McapBag
+    from heron_bag.rosbags_bag import RosbagsBag
+
+    path = Path(path)
+    if not path.exists():
+        raise BagError(f"{path}: no such recording")
+    if path.is_file():
+        if path.suffix == ".db3":
+            return RosbagsBag(path)
+        if path.suffix == ".mcap":
+            return McapBag(path, [path])
+        raise BagError(f"{path}: not a recording; expected a folder, a .mcap or a .db3 file")
+    return _open_folder(path, RosbagsBag, McapBag)
+
+
+def _open_folder(path: Path, rosbags_bag: type[Any], mcap_bag: type[Any]) -> Bag:
+    metadata = path / "metadata.yaml"
+    if not metadata.is_file():
+        files = sorted(path.glob("*.mcap"))
+        if not files:
+            raise BagError(f"{path}: holds neither metadata.yaml nor .mcap files, so it is not a recording")
+        bag: Bag = mcap_bag(path, files)
+        bag.warnings.insert(0, f"{path.name}: no metadata.yaml (recording was killed?); all {len(files)} .mcap files of the folder are read")
+        return bag
+    try:
+        information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        storage, names = information["storage_identifier"], information["relative_file_paths"]
+        compressed = (information.get("compression_mode") or "none").lower() != "none"
+    except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise BagError(f"{metadata}: not the metadata of a rosbag2 recording: {error!r}") from error
+    if storage != "mcap" or compressed:
+        return rosbags_bag(path)  # type: ignore[no-any-return]
+    files = [path / Path(name).name for name in names]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise BagError(f"{path}: {', '.join(missing)} of metadata.yaml is missing")
+    return mcap_bag(path, files)  # type: ignore[no-any-return]
