@@ -209,7 +209,9 @@ def rig_from_announcements(name: str, topics: Mapping[str, CameraInfo], transfor
                 break
             link = parents.get(frame)
             if link is None:
-                raise ConfigError(f"/camera/{topic_name}: no transform from {BASE_FRAME} to {info.frame_id!r} ({frame!r} has no parent in /tf_static)")
+                raise ConfigError(
+                    f"/camera/{topic_name}: no transform from {BASE_FRAME} to {info.frame_id!r} ({frame!r} has no parent in /tf_static)"
+                )
             frame, pose = link.parent, link.pose.compose(pose)
         else:
             raise ConfigError(f"/camera/{topic_name}: /tf_static goes in a circle above {info.frame_id!r}")

@@ -79,12 +79,14 @@ class SE3:
     def to_quaternion_wxyz(self) -> tuple[float, float, float, float]:
         """Unit quaternion (w, x, y, z) with w >= 0 (Shepperd's method: the largest component first)."""
         m = self.rotation
-        squares = np.array([
-            1 + m[0, 0] + m[1, 1] + m[2, 2],
-            1 + m[0, 0] - m[1, 1] - m[2, 2],
-            1 - m[0, 0] + m[1, 1] - m[2, 2],
-            1 - m[0, 0] - m[1, 1] + m[2, 2],
-        ])
+        squares = np.array(
+            [
+                1 + m[0, 0] + m[1, 1] + m[2, 2],
+                1 + m[0, 0] - m[1, 1] - m[2, 2],
+                1 - m[0, 0] + m[1, 1] - m[2, 2],
+                1 - m[0, 0] - m[1, 1] + m[2, 2],
+            ]
+        )
         biggest = int(np.argmax(squares))
         differences = {
             0: (squares[0], m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]),

@@ -50,7 +50,8 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], source: str) -> T:
             raise ConfigError(f"{source}: unknown key {key!r}{hint} (known: {', '.join(known)})")
     arguments = {key: _build(hints[key], value, f"{source}: {key}") for key, value in values.items()}
     missing = [
-        name for name, field in known.items()
+        name
+        for name, field in known.items()
         if name not in arguments and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     ]
     if missing:

@@ -32,9 +32,7 @@ class Stages:
         end → control), control (→ CAN written), exposure_to_plan, exposure_to_can.
         """
         found = {
-            name: (getattr(self, end) - getattr(self, start)) / 1e6
-            for name, start, end in _DURATIONS
-            if getattr(self, start) and getattr(self, end)
+            name: (getattr(self, end) - getattr(self, start)) / 1e6 for name, start, end in _DURATIONS if getattr(self, start) and getattr(self, end)
         }
         return found
 

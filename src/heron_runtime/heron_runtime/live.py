@@ -115,9 +115,7 @@ class LiveHost:
     def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
         """See Host; also for topics that are not in the table."""
         quality = Quality(depth=100, reliable=False)
-        self._node.create_subscription(
-            ros_class(ros_type), topic, lambda raw: callback(raw, self.now_ns()), qos_profile(quality), raw=True
-        )
+        self._node.create_subscription(ros_class(ros_type), topic, lambda raw: callback(raw, self.now_ns()), qos_profile(quality), raw=True)
 
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """See Host; ticks on the steady clock, so that a clock step moves no tick."""

@@ -126,7 +126,9 @@ def static_transforms_from_ros(message: TFMessage, topic: str, received_ns: int)
     items = []
     for stamped in message.transforms:
         q, t = stamped.transform.rotation, stamped.transform.translation
-        items.append(StaticTransform(stamped.header.frame_id, stamped.child_frame_id, SE3.from_quaternion_wxyz((q.w, q.x, q.y, q.z), (t.x, t.y, t.z))))
+        items.append(
+            StaticTransform(stamped.header.frame_id, stamped.child_frame_id, SE3.from_quaternion_wxyz((q.w, q.x, q.y, q.z), (t.x, t.y, t.z)))
+        )
     stamp_ns = to_ns(message.transforms[0].header.stamp) if message.transforms else received_ns
     return StaticTransforms(tuple(items), stamp_ns)
 

@@ -105,9 +105,7 @@ def imu_from_ros(message: Imu, topic: str, received_ns: int) -> ImuSample:
 
 def gnss_fix_to_ros(fix: GnssFix) -> NavSatFix:
     """GNSS fix → sensor_msgs/NavSatFix; variance 0 of type UNKNOWN where no accuracy is known."""
-    message = NavSatFix(
-        header=header(fix.stamp_ns, "base_link"), latitude=fix.latitude_deg, longitude=fix.longitude_deg, altitude=fix.altitude_m
-    )
+    message = NavSatFix(header=header(fix.stamp_ns, "base_link"), latitude=fix.latitude_deg, longitude=fix.longitude_deg, altitude=fix.altitude_m)
     message.status = NavSatStatus(status=_STATUS.get(fix.fix, NavSatStatus.STATUS_GBAS_FIX), service=NavSatStatus.SERVICE_GPS)
     if math.isfinite(fix.horizontal_std_m):
         variance = fix.horizontal_std_m**2
