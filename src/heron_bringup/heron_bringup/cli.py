@@ -53,15 +53,16 @@ def main(arguments: list[str]) -> int:
     if verb not in known:
         print(f"heron: no verb {verb!r}; there are: {', '.join(known)} (./heron --help)", file=sys.stderr)
         return EXIT_WRONG_USE
-    import typer
+    import typer  # heavy, and not needed for the overview
+
+    from heron_core.errors import HeronError
 
     app = importlib.import_module(f"heron_bringup.verbs.{verb.replace('-', '_')}").app
-    # ValueError and OSError are how the packages refuse a wrong file or value; anything else is a defect and shows its trace.
     try:
         code = typer.main.get_command(app).main(args=rest, prog_name=f"./heron {verb}", standalone_mode=True)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_DONE if stop.code is None else EXIT_FAILED
-    except (ValueError, OSError) as error:
+    except HeronError as error:
         print(f"heron {verb}: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
     return int(code or 0)

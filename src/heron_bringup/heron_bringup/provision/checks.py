@@ -33,20 +33,14 @@ def check_headers(include: Path) -> None:
     """Require Python.h in `include`: message packages compile Python extensions."""
     if not (include / "Python.h").is_file():
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise SetupError(
-            f"the headers of Python {version} are missing ({include / 'Python.h'}).\n"
-            f"  cure: sudo apt-get install python{version}-dev"
-        )
+        raise SetupError(f"the headers of Python {version} are missing ({include / 'Python.h'}).\n  cure: sudo apt-get install python{version}-dev")
 
 
 def check_venv_module() -> None:
     """Require `venv` with pip; Debian and Ubuntu package them apart."""
     if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        raise SetupError(
-            f"this Python {version} cannot make virtual environments.\n"
-            f"  cure: sudo apt-get install python{version}-venv"
-        )
+        raise SetupError(f"this Python {version} cannot make virtual environments.\n  cure: sudo apt-get install python{version}-venv")
 
 
 def check_compilers(path: str) -> None:
@@ -55,10 +49,7 @@ def check_compilers(path: str) -> None:
         chosen = os.environ.get(variable)
         candidates = (chosen.split()[0],) if chosen else names
         if not any(shutil.which(name, path=path) for name in candidates):
-            raise SetupError(
-                f"no {language} compiler found (looked for {', '.join(candidates)}).\n"
-                "  cure: sudo apt-get install build-essential"
-            )
+            raise SetupError(f"no {language} compiler found (looked for {', '.join(candidates)}).\n  cure: sudo apt-get install build-essential")
 
 
 def check_disk(folder: Path, needed: int) -> None:

@@ -20,9 +20,7 @@ DEFAULTS = {
 """Set where the caller has not set them."""
 
 
-def compose(
-    root: Path, underlay: Underlay | None, environ: Mapping[str, str], *, overlay: bool = True
-) -> dict[str, str]:
+def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *, overlay: bool = True) -> dict[str, str]:
     """The variables for a process of this workspace, from the caller's `environ`.
 
     Args:
@@ -59,9 +57,9 @@ def compose(
 
 def _python_folder(root: Path, prefix: Path, site: Path) -> Path:
     """Where the modules of an installed package lie: a linked package is imported from its build folder."""
-    linked = (prefix / "share" / prefix.name / "hook" / "pythonpath_develop.dsv").exists()
-    if linked:
-        return root / "build" / prefix.name
+    built = root / "build" / prefix.name
+    if (built / "share" / prefix.name / "hook" / "pythonpath_develop.dsv").exists():
+        return built
     for folder in (prefix / site, prefix / "local" / str(site).replace("site-", "dist-")):
         if folder.is_dir():
             return folder

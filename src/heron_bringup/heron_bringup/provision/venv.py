@@ -79,9 +79,7 @@ def mend_cmake(venv: Path) -> None:
     query = "import numpy, sysconfig; print(sysconfig.get_path('include')); print(numpy.get_include())"
     environment = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
     environment.pop("PYTHONPATH", None)
-    found = subprocess.run(
-        [str(venv / "bin" / "python"), "-c", query], env=environment, capture_output=True, text=True, check=True
-    )
+    found = subprocess.run([str(venv / "bin" / "python"), "-c", query], env=environment, capture_output=True, text=True, check=True)
     python_include, numpy_include = found.stdout.split("\n")[:2]
     for path in (venv / "share").rglob("*.cmake"):
         old = path.read_text()

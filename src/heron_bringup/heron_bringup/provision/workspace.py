@@ -18,7 +18,7 @@ def build_command(root: Path, underlay: Underlay | None) -> list[str]:
     present = [name for name in package_folders(root) if underlay and underlay.has(name)]
     return [
         *(python, "-c", COLCON, "--log-base", "log", "build", "--base-paths", "src", "--symlink-install"),
-        *("--metas", "colcon.meta", "--parallel-workers", "2", "--event-handlers", "console_cohesion+"),
+        *("--metas", "colcon.meta", "--parallel-workers", "2"),
         *(["--packages-ignore", *present] if present else []),
         *("--cmake-args", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
         f"-DPython3_EXECUTABLE={python}",

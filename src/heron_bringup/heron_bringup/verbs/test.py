@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from heron_bringup.paths import repository_root
+from heron_core.errors import InputError
 
 app = typer.Typer(add_completion=False)
 
@@ -58,7 +59,7 @@ def test(
     """Check style and types, then run the tests; fails if any of them does."""
     root = repository_root()
     if root is None:
-        raise ValueError("the tests lie in a clone of Heron: run ./heron test there")
+        raise InputError("the tests lie in a clone of Heron: run ./heron test there")
     environment = test_environment(root, random.choice(DOMAIN_IDS))
     failed = []
     for name, command in (lint_commands(root) if lint else {}).items():
