@@ -1,12 +1,166 @@
-"""Each DDS test gets its own ROS_DOMAIN_ID."""
+"""Each DDS test gets its own ROS_DOMAIN_ID; containers run in subprocesses, with components from a temporary ament prefix."""
 
+import json
 import os
 import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+PACKAGE = "heron_runtime_test_components"
+COMPONENTS = """
+import threading, time
+from rclpy.node import Node
+
+class Good(Node):
+    def __init__(self, **kwargs):
+        super().__init__("good", automatically_declare_parameters_from_overrides=True, **kwargs)
+    def write_report(self):
+        if self.has_parameter("report_file"):
+            with open(self.get_parameter("report_file").value, "w") as file:
+                file.write(self.get_fully_qualified_name())
+
+class Raises(Node):
+    def __init__(self, **kwargs):
+        super().__init__("raises", **kwargs)
+        raise ValueError("no camera at /dev/video9")
+
+class Exits(Node):
+    def __init__(self, **kwargs):
+        super().__init__("exits", **kwargs)
+        raise SystemExit(3)
+
+class Crashes(Node):
+    def __init__(self, **kwargs):
+        super().__init__("crashes", **kwargs)
+        self.n = 0
+        self.create_timer(0.05, self.tick)
+    def tick(self):
+        self.n += 1
+        if self.n <= 3:
+            raise RuntimeError("boom in tick")
+
+class HangsInCleanUp(Node):
+    def __init__(self, **kwargs):
+        super().__init__("hangs", **kwargs)
+    def destroy_node(self):
+        wait_for_nothing()
+
+class HangsInCallback(Node):
+    def __init__(self, **kwargs):
+        super().__init__("stuck", **kwargs)
+        self.create_timer(0.05, wait_for_nothing)
+
+class LeavesThread(Node):
+    def __init__(self, **kwargs):
+        super().__init__("leaves", **kwargs)
+        threading.Thread(target=wait_for_nothing).start()
+
+class RaisesInCleanUp(Node):
+    def __init__(self, **kwargs):
+        super().__init__("dirty", **kwargs)
+    def destroy_node(self):
+        super().destroy_node()
+        raise OSError("disk full")
+
+def wait_for_nothing():
+    threading.Event().wait()
+"""
 
 
 @pytest.fixture
 def domain_id() -> int:
     """A domain that no other test of this machine is likely to use at this moment."""
     return random.Random(os.urandom(8)).randrange(1, 101)
+
+
+@pytest.fixture(scope="session")
+def container_domain() -> int:
+    """The domain that the containers of this test run share."""
+    return 1 + os.getpid() % 100
+
+
+@pytest.fixture(scope="session")
+def ros_env(tmp_path_factory: pytest.TempPathFactory, container_domain: int) -> dict[str, str]:
+    """The environment of a container that finds the test components."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    index = prefix / "share/ament_index/resource_index"
+    classes = [line.split()[1].split("(")[0] for line in COMPONENTS.splitlines() if line.startswith("class ")]
+    lines = [f"{PACKAGE}::{name};{PACKAGE}:{name}" for name in classes]
+    lines += [f"{PACKAGE}::NoClass;{PACKAGE}:NoClass", f"{PACKAGE}::NoModule;no_such_module_here:X"]
+    for kind, text in (("packages", ""), ("rclcpp_components", "\n".join(lines))):
+        (index / kind).mkdir(parents=True)
+        (index / kind / PACKAGE).write_text(text)
+    (prefix / f"{PACKAGE}.py").write_text(COMPONENTS)
+    env = dict(os.environ)
+    env["AMENT_PREFIX_PATH"] = f"{prefix}:{env['AMENT_PREFIX_PATH']}"
+    env["PYTHONPATH"] = f"{prefix}:{env.get('PYTHONPATH', '')}"
+    env.update(ROS_DOMAIN_ID=str(container_domain), ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST", PYTHONUNBUFFERED="1")
+    return env
+
+
+class Box:
+    """A container in a subprocess."""
+
+    def __init__(self, env: dict[str, str], log: Path, *arguments: str) -> None:
+        self.log = log
+        with log.open("w") as file:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "heron_runtime.container", *arguments], env=env, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def wait_for(self, text: str, timeout_s: float = 20.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while text not in self.text():
+            assert self.process.poll() is None, f"ended with {self.process.returncode} before {text!r}:\n{self.text()}"
+            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.text()}"
+            time.sleep(0.02)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def exit_code(self, timeout_s: float = 20.0) -> int:
+        return self.process.wait(timeout_s)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def start_container(ros_env: dict[str, str]) -> Any:
+    """`start_container(log, *arguments)` → Box; the caller closes it."""
+    return lambda log, *arguments: Box(ros_env, log, *arguments)
+
+
+@pytest.fixture
+def box(ros_env: dict[str, str], tmp_path: Path) -> Iterator[Any]:
+    """`box(components={name: class}, params={…})` starts a container from a spec."""
+    boxes = []
+
+    def start(components: dict[str, str], params: dict[str, Any] | None = None, component_params: dict[str, Any] | None = None) -> Box:
+        spec = {
+            "name": "box", "namespace": "", "params": params or {}, "remaps": [],
+            "components": [
+                {"package": PACKAGE, "plugin": f"{PACKAGE}::{cls}", "name": name, "namespace": "", "params": component_params or {}, "remaps": []}
+                for name, cls in components.items()
+            ],
+        }
+        path = tmp_path / f"spec{len(boxes)}.json"
+        path.write_text(json.dumps(spec))
+        boxes.append(Box(ros_env, tmp_path / f"box{len(boxes)}.log", "--spec", str(path)))
+        return boxes[-1]
+
+    yield start
+    for started in boxes:
+        started.close()

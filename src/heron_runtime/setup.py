@@ -1,0 +1,24 @@
+"""Installs heron_runtime."""
+
+from setuptools import find_packages, setup
+
+NAME = "heron_runtime"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    zip_safe=True,
+    maintainer="Heron developers",
+    maintainer_email="heron@example.com",
+    description="The bridge between Heron and ROS 2.",
+    license="Apache-2.0",
+    entry_points={"console_scripts": ["component_container = heron_runtime.container:main"]},
+)
