@@ -40,4 +40,5 @@ class SE2:
     def apply(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 2) points of this frame expressed in the parent frame."""
         c, s = math.cos(self.yaw), math.sin(self.yaw)
-        return points @ np.array([[c, s], [-s, c]]) + np.array([self.x, self.y])
+        moved: NDArray[np.float64] = points @ np.array([[c, s], [-s, c]]) + np.array([self.x, self.y])
+        return moved

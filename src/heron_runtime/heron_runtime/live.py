@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -13,33 +14,61 @@ from heron_runtime.topics import Quality, qos_profile, ros_class, topic_row
 from heron_runtime.transport import HUBS, Hub, LivePublisher, LocalReader, listen_outside
 
 JOIN_S = 2.0
+TURNS_AT_ONCE = 64
 
 
 class Inbox:
-    """Turns of one node, waiting for the executor thread: one guard condition wakes it however many wait (triggers coalesce, so it drains)."""
+    """Turns that wait for the executor thread of one container.
 
-    def __init__(self, node: Any) -> None:
-        self._turns: deque[Callable[[], None]] = deque()
-        self._guard = node.create_guard_condition(self._drain)
+    A guard condition wakes the executor (triggers coalesce, so it drains). What is published inside a callback is delivered right after that callback
+    returns: a turn of the wait set costs half a millisecond in rclpy, a hand-over must not.
+    """
 
-    def put(self, turn: Callable[[], None]) -> None:
-        """Queues a turn from any thread."""
-        self._turns.append(turn)
-        self._guard.trigger()
+    def __init__(self) -> None:
+        self._turns: deque[tuple[str, Callable[[], None]]] = deque()
+        self._thread: int | None = None
 
-    def _drain(self) -> None:
-        for _ in range(len(self._turns)):  # turns queued meanwhile wait, so that timers are not starved
-            self._turns.popleft()()
-        if self._turns:
-            self._guard.trigger()
+    def put(self, component: str, turn: Callable[[], None], wake: Callable[[], None]) -> None:
+        """Queues a turn of `component` from any thread; `wake` triggers the executor."""
+        self._turns.append((component, turn))
+        if self._thread != threading.get_ident():
+            wake()
+
+    def run(self, component: str, turn: Callable[[], None], wake: Callable[[], None]) -> None:
+        """Runs a turn now, in the executor thread, then what it caused."""
+        self._turns.append((component, turn))
+        self.drain(wake)
+
+    def drain(self, wake: Callable[[], None]) -> None:
+        """Runs waiting turns; after `TURNS_AT_ONCE` the timers get their chance."""
+        if self._thread == threading.get_ident():
+            return
+        self._thread = threading.get_ident()
+        try:
+            for _ in range(TURNS_AT_ONCE):
+                if not self._turns:
+                    return
+                component, turn = self._turns.popleft()
+                try:
+                    turn()
+                except Exception as error:
+                    error.__dict__["heron_component"] = component  # the container says whose callback it was
+                    raise
+        finally:
+            self._thread = None
+            if self._turns:
+                wake()
+
+
+INBOXES: weakref.WeakKeyDictionary[Any, Inbox] = weakref.WeakKeyDictionary()
 
 
 class ThreadWorker:
     """One thread that runs `fn` on items in order; see `heron_runtime.host.Worker`."""
 
-    def __init__(self, name: str, fn: Callable[[Any], Any], done: Callable[[Any], None], inbox: Inbox, depth: int) -> None:
+    def __init__(self, name: str, fn: Callable[[Any], Any], done: Callable[[Any], None], put: Callable[[Callable[[], None]], None], depth: int) -> None:
         self.dropped = 0
-        self._fn, self._done, self._inbox = fn, done, inbox
+        self._fn, self._done, self._put = fn, done, put
         self._queue: deque[Any] = deque(maxlen=depth)
         self._condition = threading.Condition()
         self._stopping = False
@@ -72,9 +101,9 @@ class ThreadWorker:
             try:
                 result = self._fn(item)
             except Exception as error:  # handled once: in the executor thread, where the container decides
-                self._inbox.put(_raiser(error))
+                self._put(_raiser(error))
                 return
-            self._inbox.put(_call(self._done, result))
+            self._put(_call(self._done, result))
 
 
 class LiveHost:
@@ -85,7 +114,10 @@ class LiveHost:
         self._offset_ns = time_offset_ns
         self._sim_time = bool(node.get_parameter("use_sim_time").value)
         self._warn = warn
-        self._inbox = Inbox(node)
+        self._inbox = INBOXES.setdefault(node.context, Inbox())
+        self._name = str(node.get_name())
+        guard = node.create_guard_condition(lambda: self._inbox.drain(self._wake))
+        self._wake: Callable[[], None] = guard.trigger
         self._readers: list[tuple[Hub, LocalReader]] = []
         self._workers: list[ThreadWorker] = []
         self._feeds: list[Callable[[], None]] = []
@@ -107,7 +139,7 @@ class LiveHost:
     def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
         """See Host."""
         hub = self._hub(topic)
-        reader = LocalReader(hub.row.quality.depth, callback, lambda waiting: self._inbox.put(waiting.deliver))
+        reader = LocalReader(hub.row.quality.depth, self._while_running(callback), lambda waiting: self._put(waiting.deliver))
         hub.add(reader)
         self._readers.append((hub, reader))
         listen_outside(self._node, hub, reader, self.now_ns, self._warn)
@@ -122,7 +154,8 @@ class LiveHost:
         from rclpy.clock import Clock, ClockType
 
         clock = self._node.get_clock() if self._sim_time else Clock(clock_type=ClockType.STEADY_TIME)
-        timer = self._node.create_timer(period_ns / 1e9, self._while_running(callback), clock=clock)
+        turn = self._while_running(callback)
+        timer = self._node.create_timer(period_ns / 1e9, lambda: self._inbox.run(self._name, turn, self._wake), clock=clock)
         self._timers.append(timer)
 
     def feed(self, items: Callable[[], FeedItems], callback: Callable[[Any], None], done: Callable[[], None] | None) -> None:
@@ -133,24 +166,24 @@ class LiveHost:
                 for due_ns, item in items():
                     if not self._sleep_until(due_ns):
                         return
-                    self._inbox.put(_call(self._while_running(callback), item))
+                    self._put(_call(self._while_running(callback), item))
                 if done is not None:
-                    self._inbox.put(done)
+                    self._put(done)
             except Exception as error:  # handled once: in the executor thread, where the container decides
-                self._inbox.put(_raiser(error))
+                self._put(_raiser(error))
 
         self._feeds.append(run)
 
     def worker(self, stage: str, fn: Callable[[Any], Any], done: Callable[[Any], None], newest_only: bool, depth: int) -> Worker:
         """See Host."""
         name = f"{self._node.get_name()}/{stage}"
-        worker = ThreadWorker(name, fn, self._while_running(done), self._inbox, 1 if newest_only else depth)
+        worker = ThreadWorker(name, fn, self._while_running(done), self._put, 1 if newest_only else depth)
         self._workers.append(worker)
         return worker
 
     def post(self, callback: Callable[[], None]) -> None:
         """See Host."""
-        self._inbox.put(callback)
+        self._put(callback)
 
     def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
         """See Host."""
@@ -185,6 +218,9 @@ class LiveHost:
     def pause(self) -> None:
         """Timers and callbacks rest; feeds wait."""
         self._running.clear()
+
+    def _put(self, turn: Callable[[], None]) -> None:
+        self._inbox.put(self._name, turn, self._wake)
 
     def _hub(self, topic: str) -> Hub:
         name = self._node.resolve_topic_name(topic)
