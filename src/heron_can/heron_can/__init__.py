@@ -1,0 +1,1 @@
+"""DBC bytes to signals and back; vehicle state and odometry; counters and checksums."""

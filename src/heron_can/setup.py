@@ -1,0 +1,25 @@
+"""Installs heron_can."""
+
+from setuptools import find_packages, setup
+
+NAME = "heron_can"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        ("share/ament_index/resource_index/rclcpp_components", [f"resource/rclcpp_components/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    entry_points={"can.interface": ["heron_unix=heron_can.unixbus:UnixBus"]},
+    zip_safe=True,
+    maintainer="Heron developers",
+    maintainer_email="heron@example.com",
+    description="CAN buses of Heron.",
+    license="Apache-2.0",
+)
