@@ -16,9 +16,9 @@ class ContainerConfig:
         exit_on_missing: end with exit code 1 when an expected component is missing or failed at start-up.
         on_component_error: what an exception in a component's callback does: `exit` ends the container with exit code 1, `continue` counts it and
             keeps an ERROR on /diagnostics.
-        shutdown_timeout_s: a clean-up that takes longer is cut off, with the stacks of all threads on stderr. Below the 10 s after which `ros2 launch`
-            kills.
-        freeze_gc: once all expected components are loaded, move them out of the cyclic collector's sight (a collection pauses timers by 100 ms and more).
+        shutdown_timeout_s: a clean-up that takes longer is cut off, with the stacks of all threads on stderr. Less than the 10 s that `ros2 launch`
+            gives.
+        freeze_gc: once all expected components are loaded, move them out of the cyclic collector's sight (a collection pauses timers by 100 ms).
         realtime_priority: SCHED_FIFO priority of the executor thread, 1 to 99; 0 for normal scheduling.
         nice: niceness of the whole process, -20 (favoured) to 19.
     """

@@ -195,7 +195,7 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
     def _on_load(self, request: Any, response: Any) -> Any:
         for argument in request.extra_arguments:
             if argument.name not in KNOWN_EXTRA_ARGUMENTS:
-                self.get_logger().warning(f"extra argument '{argument.name}' for {request.plugin_name} has no meaning here (known: {KNOWN_EXTRA_ARGUMENTS[0]})")
+                self.get_logger().warning(f"extra argument '{argument.name}' for {request.plugin_name} has no meaning here")
         try:
             response.unique_id, response.full_node_name = self.load(
                 LoadRequest(
@@ -228,7 +228,7 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
 def run(argv: Sequence[str]) -> int:
     """Runs a container until it is told to stop; returns the exit code. `argv` starts with the program's name."""
     parser = argparse.ArgumentParser(prog=NAME, description="Heron's component container. ROS arguments follow --ros-args.")
-    parser.add_argument("--spec", type=Path, help="JSON file of one process, as heron_runtime.supervisor writes it; without it, services load the components")
+    parser.add_argument("--spec", type=Path, help="JSON file of one process, as the supervisor writes it; else services load the components")
     parser.add_argument("--die-with-parent", type=int, metavar="PID", help="stop when the parent process PID ends")
     options = parser.parse_args(remove_ros_args(list(argv))[1:])
     spec = json.loads(options.spec.read_text(encoding="utf-8")) if options.spec else {}

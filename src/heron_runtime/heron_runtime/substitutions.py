@@ -150,13 +150,16 @@ def checked(value: object, text: str) -> Value:
 
 
 def _by_yaml(text: str, substitute: Callable[[str], str]) -> Value:
+    """Launch reads yaml twice: the text as written, then what a substitution gave. A quoted '5' without substitution stays text."""
+
+    def expanded(item: object) -> object:
+        if not isinstance(item, str) or "$(" not in item:
+            return item
+        result = substitute(item)
+        return _load(result) if result else ""
+
     first = _load(text) if text else ""
-    if isinstance(first, list) and any(isinstance(item, str) for item in first):
-        return checked([substitute(item) if isinstance(item, str) else item for item in first], text)
-    if not isinstance(first, str):
-        return checked(first, text)
-    expanded = substitute(first)
-    return checked(_load(expanded) if expanded else "", text)
+    return checked([expanded(item) for item in first] if isinstance(first, list) else expanded(first), text)
 
 
 def _load(text: str) -> object:

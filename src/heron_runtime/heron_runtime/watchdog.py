@@ -73,7 +73,7 @@ class StopGuard:
     def _cut_off(self) -> None:
         if self._done.wait(self.timeout_s):
             return
-        _say(f"{self.name}: the clean-up after '{self.reason}' took longer than {self.timeout_s:g} s; stacks of all threads follow, then exit {EXIT_HUNG}")
+        _say(f"{self.name}: the clean-up after '{self.reason}' took longer than {self.timeout_s:g} s; exit {EXIT_HUNG}; stacks of all threads:")
         faulthandler.dump_traceback(all_threads=True)
         os._exit(EXIT_HUNG)
 
@@ -88,13 +88,13 @@ def schedule(realtime_priority: int, nice: int) -> list[str]:
         try:
             os.setpriority(os.PRIO_PROCESS, 0, nice)
         except PermissionError:
-            refused.append(f"nice {nice} is not permitted; running at {os.getpriority(os.PRIO_PROCESS, 0)} (allow it with 'nice' in /etc/security/limits.conf)")
+            refused.append(f"nice {nice} is not permitted, running at {os.getpriority(os.PRIO_PROCESS, 0)}: allow it in /etc/security/limits.conf")
     if realtime_priority:
         try:
             os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(realtime_priority))
         except PermissionError:
             refused.append(
-                f"SCHED_FIFO {realtime_priority} is not permitted; running at normal priority (allow it with 'rtprio' in /etc/security/limits.conf or CAP_SYS_NICE)"
+                f"SCHED_FIFO {realtime_priority} is not permitted, running at normal priority: allow 'rtprio' in /etc/security/limits.conf"
             )
     return refused
 
