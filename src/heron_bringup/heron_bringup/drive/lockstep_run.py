@@ -30,12 +30,14 @@ class RunResult:
         plans: every plan, in order.
         states: every tenth vehicle state, for the picture.
         end_ns: recorded time at the end.
+        failed: why the run is not whole, e.g. a process that died.
     """
 
     components: list[dict[str, Any]]
     plans: list[Trajectory] = field(default_factory=list)
     states: list[VehicleState] = field(default_factory=list)
     end_ns: int = 0
+    failed: tuple[str, ...] = ()
 
 
 def run_lockstep(

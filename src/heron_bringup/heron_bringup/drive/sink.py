@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from heron_bag.serialise import serialise
+from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
-from heron_runtime.topics import topic_row
-
-IMAGES = ("sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image", "foxglove_msgs/msg/CompressedVideo", "heron_msgs/msg/FrameSet")
+from heron_core.frames import CameraFrame, FrameSet
 
 
 class OutputBag:
@@ -16,13 +14,13 @@ class OutputBag:
 
     def __init__(self, writer: BagWriter) -> None:
         self._writer = writer
-        self._types: dict[str, str] = {}
+        self._known: set[str] = set()
 
     def write(self, topic: str, time_ns: int, message: Any) -> None:
         """One message at its time of publication."""
-        if topic not in self._types:
-            self._types[topic] = topic_row(topic).ros_type
-            if self._types[topic] not in IMAGES:
-                self._writer.add_topic(topic, self._types[topic])
-        if self._types[topic] not in IMAGES:
-            self._writer.write(topic, time_ns, serialise(topic, message))
+        if isinstance(message, (CameraFrame, FrameSet)):
+            return
+        if topic not in self._known:
+            self._known.add(topic)
+            self._writer.add_topic(topic, ros_type_of(message))
+        self._writer.write(topic, time_ns, serialise(message))

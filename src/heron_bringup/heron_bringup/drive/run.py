@@ -1,0 +1,158 @@
+"""One run, from the command line's options to its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heron_bag.digest import bag_digest
+from heron_bag.reader import Bag, open_bag
+from heron_bringup.drive.budget import Budget, load_budget
+from heron_bringup.drive.inputs import KINEMATIC, DriveOptions, open_recording, prepare_out, unpack_vehicle
+from heron_bringup.drive.lockstep_run import RunResult, run_lockstep
+from heron_bringup.drive.realtime_run import run_realtime
+from heron_bringup.drive.report import join_reports, write_report
+from heron_bringup.generated import ensure_generated
+from heron_bringup.paths import config_folder, launch_folder, repository_root
+from heron_core.errors import InputError
+from heron_runtime.launch_reader import Process, parse
+from heron_vla.kinematic import ensure_kinematic
+
+Progress = Callable[[float, float], None]
+
+PLAN_TOPIC = "/plan/trajectory"
+
+
+@dataclass(frozen=True)
+class DriveOutcome:
+    """What a run ends with: the tree of `report.json`, and why the run failed its own criteria (empty when it did not)."""
+
+    report: dict[str, Any]
+    failures: tuple[str, ...]
+
+
+def cache_folder() -> Path:
+    """Where generated recordings and built policies are kept: `.heron` of the clone, else of the home folder."""
+    return (repository_root() or Path.home()) / ".heron"
+
+
+def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress) -> DriveOutcome:
+    """Drives a recording (or the car) and writes `report.json`, the output recording and the pictures into `options.out`.
+
+    Args:
+        options: what the command line says.
+        say: gets one line per step, for the person at the terminal.
+        progress: gets seconds of recorded time done, and in all.
+
+    Raises:
+        HeronError: an input cannot be used; the text says why.
+    """
+    prepare_out(options.out)
+    policy = _policy_folder(options.policy)
+    budget = load_budget(config_folder() / "budget.yaml")
+    if options.live:
+        return _drive_live(options, policy, budget, say, progress)
+    path = options.bag or ensure_generated(cache_folder().parent)
+    with open_recording(path) as bag:
+        for warning in bag.warnings:
+            say(f"warning: {warning}")
+        vehicle = options.vehicle or unpack_vehicle(bag, config_folder() / "vehicle" / "demo", options.out / "vehicle")
+        processes = _processes(options, policy, vehicle, path)
+        say(f"driving {path} in {'lock-step' if options.lockstep else 'real time'} with {policy.name}")
+        started_s = time.monotonic()
+        result = _replay(options, processes, bag, budget, progress)
+        wall_s = time.monotonic() - started_s
+    report = _report(options, result, wall_s, result.end_ns - bag.start_ns)
+    report["bag"] = str(path)
+    if options.images:
+        _pictures(options, path, vehicle, result, report, say)
+    write_report(report, options.out)
+    return DriveOutcome(report, _failures(report, budget, result))
+
+
+def _policy_folder(policy: str) -> Path:
+    if policy == KINEMATIC:
+        return ensure_kinematic(cache_folder() / "policies")
+    folder = Path(policy)
+    if not folder.is_dir():
+        raise InputError(f"--policy {policy} is neither {KINEMATIC!r} nor a folder")
+    return folder
+
+
+def _processes(options: DriveOptions, policy: Path, vehicle: Path, bag: Path | None) -> list[Process]:
+    arguments = {
+        "vehicle": str(vehicle.resolve()),
+        "policy": str(policy.resolve()),
+        "bag": "" if bag is None else str(bag.resolve()),
+        "profile": str(config_folder() / "profile" / f"{'vehicle' if bag is None else 'replay'}.yaml"),
+        "report_dir": str((options.out / "components").resolve()),
+        "record": "false" if options.lockstep else "true",
+        "record_to": str((options.out / "bag").resolve()),
+    }
+    return parse(launch_folder() / "heron.launch.xml", arguments)
+
+
+def _replay(options: DriveOptions, processes: list[Process], bag: Bag, budget: Budget, progress: Progress) -> RunResult:
+    end_ns = bag.end_ns if options.seconds is None else min(bag.end_ns, bag.start_ns + round(options.seconds * 1e9))
+    total_s = (end_ns - bag.start_ns) / 1e9
+    if options.lockstep:
+        attachments = dict(bag.attachments)
+        return run_lockstep(
+            processes,
+            bag.start_ns,
+            None if options.seconds is None else end_ns,
+            budget.latency_ns(),
+            options.out / "bag",
+            attachments,
+            lambda now_ns: progress((now_ns - bag.start_ns) / 1e9, total_s),
+        )
+    return run_realtime(processes, bag.start_ns, end_ns, options.out, progress)
+
+
+def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callable[[str], None], progress: Progress) -> DriveOutcome:
+    if options.vehicle is None:
+        raise InputError("--live needs --vehicle FOLDER (rig.yaml, vehicle.yaml, can.yaml, limits.yaml of the car)")
+    processes = _processes(options, policy, options.vehicle, None)
+    say("driving live; disengaged until the engage service is called (Ctrl-C ends)")
+    started_s = time.monotonic()
+    now_ns = time.time_ns()
+    end_ns = None if options.seconds is None else now_ns + round(options.seconds * 1e9)
+    result = run_realtime(processes, None, end_ns, options.out, progress)
+    wall_s = time.monotonic() - started_s
+    report = _report(options, result, wall_s, result.end_ns - now_ns)
+    write_report(report, options.out)
+    return DriveOutcome(report, _failures(report, budget, result))
+
+
+def _report(options: DriveOptions, result: RunResult, wall_s: float, recorded_ns: int) -> dict[str, Any]:
+    report = join_reports(result.components)
+    report["mode"] = "live" if options.live else "lockstep" if options.lockstep else "realtime"
+    report["recorded_s"] = round(recorded_ns / 1e9, 3)
+    report["wall_s"] = round(wall_s, 3)
+    output = options.out / "bag"
+    with open_bag(output) as bag:
+        planned = PLAN_TOPIC in bag.topics
+        report["trajectory_sha256"] = bag_digest(bag.messages([PLAN_TOPIC] if planned else []))
+    report["bag_sha256"] = bag_digest(output)
+    report["failed"] = list(result.failed)
+    return report
+
+
+def _failures(report: dict[str, Any], budget: Budget, result: RunResult) -> tuple[str, ...]:
+    failures = list(result.failed)
+    if not report.get("plans"):
+        failures.append("no plan was made; see counters and events in report.json")
+    report["budget_ms"] = {"total": budget.total}
+    return tuple(failures)
+
+
+def _pictures(options: DriveOptions, bag: Path, vehicle: Path, result: RunResult, report: dict[str, Any], say: Callable[[str], None]) -> None:
+    from heron_bringup.latency_report import draw_budget
+    from heron_bringup.mosaic import make_mosaic
+
+    make_mosaic(bag, vehicle, result.plans, result.states, options.out)
+    draw_budget(report["latency_ms"], options.out / "budget.png")
+    say(f"pictures: {options.out / 'mosaic.mp4'}, {options.out / 'budget.png'}")
