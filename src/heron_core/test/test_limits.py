@@ -96,7 +96,7 @@ def test_bicycle_is_its_own_inverse_within_the_lock() -> None:
     for curvature in (-0.2, -0.01, 0.0, 1e-6, 0.15):
         assert car.curvature(car.steer(curvature)) == pytest.approx(curvature, abs=1e-12)
     assert car.steer(10.0) == car.steer_max_rad
-    with pytest.raises(ValueError, match="wheelbase_m = 0.0, allowed"):
+    with pytest.raises(ValueError, match=r"wheelbase_m = 0\.0, allowed"):
         dataclasses.replace(car, wheelbase_m=0.0)
 
 

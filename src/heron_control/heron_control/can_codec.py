@@ -1,0 +1,58 @@
+"""The gate's commands as frames of the car in `can.yaml`, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heron_can.car import Car
+from heron_can.encode import Command as CanCommand
+from heron_can.encode import CommandDecoder, CommandEncoder, CommandError
+from heron_can.frame import Frame
+from heron_control.gate import Command, Grid, RawFrame
+from heron_core.canbus import FLAG_EXTENDED
+from heron_core.errors import ConfigError
+
+
+class CanCodec:
+    """See `heron_control.gate.CommandCodec`.
+
+    Raises:
+        ConfigError: the car has no command message for steering or for acceleration.
+    """
+
+    def __init__(self, car: Car) -> None:
+        missing = [name for name in ("steer", "accel") if name not in car.commands]
+        if missing:
+            raise ConfigError(f"{car.path}: commands: {' and '.join(missing)} missing; control needs both")
+        self._encoder, self._decoder = CommandEncoder(car), CommandDecoder(car)
+        self._extended = {(bus.bus, bus.message.id): bus.message.extended for bus in car.commands.values()}
+        self._steer, self._accel = Grid(*car.commands["steer"].raster), Grid(*car.commands["accel"].raster)
+
+    @property
+    def steer_grid(self) -> Grid:
+        """See CommandCodec."""
+        return self._steer
+
+    @property
+    def accel_grid(self) -> Grid:
+        """See CommandCodec."""
+        return self._accel
+
+    def encode(self, command: Command) -> Sequence[RawFrame]:
+        """See CommandCodec."""
+        asked = CanCommand(command.steer_rad, command.accel_mps2, command.request, command.request, command.hold)
+        return [RawFrame(sent.bus, sent.frame.id, sent.frame.data) for sent in self._encoder.encode(asked, 0)]
+
+    def decode(self, frames: Sequence[RawFrame]) -> Command | None:
+        """See CommandCodec."""
+        try:
+            read = {part.name: part for part in (self._decoder.decode(frame.bus, self.frame(frame, 0)) for frame in frames)}
+        except CommandError:
+            return None
+        if set(read) != {"steer", "accel"} or read["steer"].request != read["accel"].request:
+            return None
+        return Command(read["steer"].value, read["accel"].value, read["steer"].request, read["accel"].standstill)
+
+    def frame(self, raw: RawFrame, stamp_ns: int) -> Frame:
+        """The frame as `heron_can` sends it."""
+        return Frame(stamp_ns, raw.id, raw.data, FLAG_EXTENDED if self._extended.get((raw.bus, raw.id)) else 0)
