@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from heron_runtime.shm import mapped, sweep
+
 EXIT_HUNG = 70  # EX_SOFTWARE of sysexits.h
 _BACKSTOP_S = 2.0
 
@@ -75,6 +77,7 @@ class StopGuard:
             return
         _say(f"{self.name}: the clean-up after '{self.reason}' took longer than {self.timeout_s:g} s; exit {EXIT_HUNG}; stacks of all threads:")
         faulthandler.dump_traceback(all_threads=True)
+        sweep(mapped(os.getpid()), but=os.getpid())
         os._exit(EXIT_HUNG)
 
 

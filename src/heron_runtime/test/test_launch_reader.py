@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from heron_runtime.launch_reader import LaunchError, arguments, parse
 
 CONTAINER = 'pkg="heron_runtime" exec="component_container"'
