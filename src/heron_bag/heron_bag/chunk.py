@@ -73,7 +73,14 @@ class Chunk:
             parts.append(record)
             position += len(record)
         index = ChunkIndex(
-            chunk_length=chunk_end - offset, chunk_start_offset=offset, compression="", compressed_size=self.size, message_end_time=self.end_ns,
-            message_index_length=position - chunk_end, message_index_offsets=offsets, message_start_time=self.start_ns, uncompressed_size=self.size,
+            chunk_length=chunk_end - offset,
+            chunk_start_offset=offset,
+            compression="",
+            compressed_size=self.size,
+            message_end_time=self.end_ns,
+            message_index_length=position - chunk_end,
+            message_index_offsets=offsets,
+            message_start_time=self.start_ns,
+            uncompressed_size=self.size,
         )
         return parts, index

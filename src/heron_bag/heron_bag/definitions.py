@@ -14,7 +14,7 @@ from rosbags.typesys.store import Typestore
 from heron_bag.errors import BagError
 
 _PRIMITIVES = frozenset(
-    "bool byte char float32 float64 int8 uint8 int16 uint16 int32 uint32 int64 uint64 string wstring".split()
+    ["bool", "byte", "char", "float32", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "string", "wstring"]
 )
 
 

@@ -89,8 +89,9 @@ class McapBag(Bag):
             for entry in pending[:ready]:
                 yield entry[4], entry[5], entry[0], entry[6]
             file = self._files[number]
-            names_of = {channel.id: (channel.topic, self.topics[channel.topic].ros_type) for channel in file.channels.values()
-                        if channel.topic in self.topics}
+            names_of = {
+                channel.id: (channel.topic, self.topics[channel.topic].ros_type) for channel in file.channels.values() if channel.topic in self.topics
+            }
             pending = pending[ready:] + [
                 (log_ns, number, order, position, *names_of[channel], raw)
                 for position, (log_ns, channel, raw) in enumerate(file.messages(file.blocks[order], wanted[number]))

@@ -22,7 +22,10 @@ def metadata_yaml(file: str, start_ns: int, end_ns: int, topics: Sequence[tuple[
         "topics_with_message_count": [
             {
                 "topic_metadata": {
-                    "name": name, "type": ros_type, "serialization_format": "cdr", "offered_qos_profiles": [_qos(latched)],
+                    "name": name,
+                    "type": ros_type,
+                    "serialization_format": "cdr",
+                    "offered_qos_profiles": [_qos(latched)],
                     "type_description_hash": type_hash,
                 },
                 "message_count": messages,
@@ -47,7 +50,13 @@ def qos_yaml(latched: bool) -> str:
 def _qos(latched: bool) -> dict[str, Any]:
     forever = {"sec": 9223372036, "nsec": 854775807}
     return {
-        "history": "keep_last", "depth": 1 if latched else 10, "reliability": "reliable",
-        "durability": "transient_local" if latched else "volatile", "deadline": dict(forever), "lifespan": dict(forever),
-        "liveliness": "automatic", "liveliness_lease_duration": dict(forever), "avoid_ros_namespace_conventions": False,
+        "history": "keep_last",
+        "depth": 1 if latched else 10,
+        "reliability": "reliable",
+        "durability": "transient_local" if latched else "volatile",
+        "deadline": dict(forever),
+        "lifespan": dict(forever),
+        "liveliness": "automatic",
+        "liveliness_lease_duration": dict(forever),
+        "avoid_ros_namespace_conventions": False,
     }

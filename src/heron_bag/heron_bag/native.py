@@ -41,7 +41,8 @@ def camera_frames(
     Args:
         bag: an open recording.
         topics: topics, or topic → camera name; all image topics by default.
-        start_ns, stop_ns: log times, as in `Bag.messages`.
+        start_ns: log time of the first, as in `Bag.messages`.
+        stop_ns: log time after the last.
 
     Raises:
         BagError: a topic is missing or holds no images, or an image is of a kind that Heron does not read.
@@ -118,7 +119,8 @@ def _static_transforms(message: Any) -> StaticTransforms:
     items = []
     for stamped in message.transforms:
         q, t = stamped.transform.rotation, stamped.transform.translation
-        items.append(StaticTransform(stamped.header.frame_id, stamped.child_frame_id, SE3.from_quaternion_wxyz((q.w, q.x, q.y, q.z), (t.x, t.y, t.z))))
+        pose = SE3.from_quaternion_wxyz((q.w, q.x, q.y, q.z), (t.x, t.y, t.z))
+        items.append(StaticTransform(stamped.header.frame_id, stamped.child_frame_id, pose))
     return StaticTransforms(tuple(items))
 
 

@@ -102,8 +102,13 @@ def _frame(frame: CameraFrame) -> Any:
         return _make(COMPRESSED_VIDEO, timestamp=_time(frame.stamp_ns), frame_id=frame_id, data=frame.data, format="h264")
     rows, width = frame.data.shape[:2]
     return _make(
-        IMAGE, header=_header(frame.stamp_ns, frame_id), height=rows * 2 // 3 if frame.encoding == "nv12" else rows, width=width,
-        encoding="yuv422_yuy2" if frame.encoding == "yuyv" else frame.encoding, is_bigendian=0, step=width * _ROW_BYTES[frame.encoding],
+        IMAGE,
+        header=_header(frame.stamp_ns, frame_id),
+        height=rows * 2 // 3 if frame.encoding == "nv12" else rows,
+        width=width,
+        encoding="yuv422_yuy2" if frame.encoding == "yuyv" else frame.encoding,
+        is_bigendian=0,
+        step=width * _ROW_BYTES[frame.encoding],
         data=np.ascontiguousarray(frame.data).reshape(-1),
     )
 
@@ -114,9 +119,18 @@ def _camera_info(info: CameraInfo) -> Any:
     projection[:, :3] = lens.k
     roi = _make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
     return _make(
-        CAMERA_INFO, header=_header(info.stamp_ns, info.frame_id), height=lens.height, width=lens.width, distortion_model=lens.model.value,
-        d=np.array(lens.distortion, dtype=np.float64), k=np.asarray(lens.k, dtype=np.float64).reshape(-1), r=np.eye(3).reshape(-1),
-        p=projection.reshape(-1), binning_x=0, binning_y=0, roi=roi,
+        CAMERA_INFO,
+        header=_header(info.stamp_ns, info.frame_id),
+        height=lens.height,
+        width=lens.width,
+        distortion_model=lens.model.value,
+        d=np.array(lens.distortion, dtype=np.float64),
+        k=np.asarray(lens.k, dtype=np.float64).reshape(-1),
+        r=np.eye(3).reshape(-1),
+        p=projection.reshape(-1),
+        binning_x=0,
+        binning_y=0,
+        roi=roi,
     )
 
 
@@ -136,16 +150,27 @@ def _frame_set(frames: FrameSet) -> Any:
         for name, images in frames.images.items()
     ]
     return _make(
-        "heron_msgs/msg/FrameSet", header=_header(frames.stamp_ns, "base_link"), digest=frames.digest, cameras=list(frames.cameras),
-        exposure_ns=np.array(frames.exposure_ns, dtype=np.int64), valid=np.array(frames.valid, dtype=np.bool_), stages=_stages(frames.stages),
+        "heron_msgs/msg/FrameSet",
+        header=_header(frames.stamp_ns, "base_link"),
+        digest=frames.digest,
+        cameras=list(frames.cameras),
+        exposure_ns=np.array(frames.exposure_ns, dtype=np.int64),
+        valid=np.array(frames.valid, dtype=np.bool_),
+        stages=_stages(frames.stages),
         images=groups,
     )
 
 
 def _can_batch(batch: CanBatch) -> Any:
     return _make(
-        CAN_BATCH, header=_header(int(batch.stamp_ns[0]) if len(batch) else 0, "base_link"), channel=batch.channel, stamp_ns=batch.stamp_ns,
-        id=batch.ids, flags=batch.flags, length=batch.length, data=batch.data,
+        CAN_BATCH,
+        header=_header(int(batch.stamp_ns[0]) if len(batch) else 0, "base_link"),
+        channel=batch.channel,
+        stamp_ns=batch.stamp_ns,
+        id=batch.ids,
+        flags=batch.flags,
+        length=batch.length,
+        data=batch.data,
     )
 
 
@@ -164,9 +189,12 @@ def _odometry(odometry: Odometry) -> Any:
         covariance[0] = UNKNOWN_VARIANCE
     twist = _make("geometry_msgs/msg/Twist", linear=_vector(odometry.speed_mps), angular=_vector(z=odometry.yaw_rate_rps))
     return _make(
-        "nav_msgs/msg/Odometry", header=_header(odometry.stamp_ns, "odom"), child_frame_id="base_link",
+        "nav_msgs/msg/Odometry",
+        header=_header(odometry.stamp_ns, "odom"),
+        child_frame_id="base_link",
         pose=_make(
-            "geometry_msgs/msg/PoseWithCovariance", pose=_make("geometry_msgs/msg/Pose", position=position, orientation=orientation),
+            "geometry_msgs/msg/PoseWithCovariance",
+            pose=_make("geometry_msgs/msg/Pose", position=position, orientation=orientation),
             covariance=np.zeros(36),
         ),
         twist=_make("geometry_msgs/msg/TwistWithCovariance", twist=twist, covariance=covariance),
@@ -177,9 +205,14 @@ def _imu(sample: ImuSample) -> Any:
     unknown = np.zeros(9)
     unknown[0] = -1.0
     return _make(
-        "sensor_msgs/msg/Imu", header=_header(sample.stamp_ns, "base_link"), orientation=_quaternion(), orientation_covariance=unknown,
-        angular_velocity=_vector(sample.rate_x, sample.rate_y, sample.rate_z), angular_velocity_covariance=np.zeros(9),
-        linear_acceleration=_vector(sample.accel_x, sample.accel_y, sample.accel_z), linear_acceleration_covariance=np.zeros(9),
+        "sensor_msgs/msg/Imu",
+        header=_header(sample.stamp_ns, "base_link"),
+        orientation=_quaternion(),
+        orientation_covariance=unknown,
+        angular_velocity=_vector(sample.rate_x, sample.rate_y, sample.rate_z),
+        angular_velocity_covariance=np.zeros(9),
+        linear_acceleration=_vector(sample.accel_x, sample.accel_y, sample.accel_z),
+        linear_acceleration_covariance=np.zeros(9),
     )
 
 
@@ -189,9 +222,14 @@ def _gnss_fix(fix: GnssFix) -> Any:
     if known:
         covariance[0] = covariance[4] = fix.horizontal_std_m**2
     return _make(
-        NAV_SAT_FIX, header=_header(fix.stamp_ns, "base_link"),
-        status=_make("sensor_msgs/msg/NavSatStatus", status=_NAV_STATUS[fix.fix], service=1), latitude=float(fix.latitude_deg),
-        longitude=float(fix.longitude_deg), altitude=float(fix.altitude_m), position_covariance=covariance, position_covariance_type=int(known),
+        NAV_SAT_FIX,
+        header=_header(fix.stamp_ns, "base_link"),
+        status=_make("sensor_msgs/msg/NavSatStatus", status=_NAV_STATUS[fix.fix], service=1),
+        latitude=float(fix.latitude_deg),
+        longitude=float(fix.longitude_deg),
+        altitude=float(fix.altitude_m),
+        position_covariance=covariance,
+        position_covariance_type=int(known),
     )
 
 
@@ -203,16 +241,30 @@ def _instruction(instruction: Instruction) -> Any:
 def _trajectory(plan: Trajectory) -> Any:
     columns = {name: np.ascontiguousarray(plan.points[:, index]) for index, name in enumerate(("x", "y", "yaw", "speed"))}
     return _make(
-        "heron_msgs/msg/Trajectory", header=_header(plan.stamp_ns, "base_link"), policy=plan.policy, sequence=plan.sequence,
-        point_count=len(plan.points), crc=plan.crc, stages=_stages(plan.stages), **columns,
+        "heron_msgs/msg/Trajectory",
+        header=_header(plan.stamp_ns, "base_link"),
+        policy=plan.policy,
+        sequence=plan.sequence,
+        point_count=len(plan.points),
+        crc=plan.crc,
+        stages=_stages(plan.stages),
+        **columns,
     )
 
 
 def _control_status(status: ControlStatus) -> Any:
     return _make(
-        "heron_msgs/msg/ControlStatus", header=_header(status.stamp_ns, "base_link"), engagement=status.engagement.value, reason=status.reason,
-        plan_valid=status.plan_valid, plan_age_ns=status.plan_age_ns, steer_rad=float(status.steer_rad), accel_mps2=float(status.accel_mps2),
-        gate_limited=status.gate_limited, gate_rejected=status.gate_rejected, stages=_stages(status.stages),
+        "heron_msgs/msg/ControlStatus",
+        header=_header(status.stamp_ns, "base_link"),
+        engagement=status.engagement.value,
+        reason=status.reason,
+        plan_valid=status.plan_valid,
+        plan_age_ns=status.plan_age_ns,
+        steer_rad=float(status.steer_rad),
+        accel_mps2=float(status.accel_mps2),
+        gate_limited=status.gate_limited,
+        gate_rejected=status.gate_rejected,
+        stages=_stages(status.stages),
     )
 
 

@@ -15,8 +15,8 @@ from heron_bag.chunk import Chunk, record_bytes
 from heron_bag.config import WriterConfig
 from heron_bag.definitions import schema_text, type_hash
 from heron_bag.errors import BagWriteError
-from heron_bag.metadata import metadata_yaml, qos_yaml
 from heron_bag.mcap_file import MAGIC
+from heron_bag.metadata import metadata_yaml, qos_yaml
 
 _IOV_MAX = 1024
 
@@ -63,7 +63,8 @@ class BagWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        if self.error is None:
+            self.close()
 
     def add_topic(self, topic: str, ros_type: str, *, latched: bool = False, definition: str | None = None) -> None:
         """Declares a topic; again with the same type does nothing. `definition`: ros2msg text, where not the installed one.
@@ -82,7 +83,10 @@ class BagWriter:
             schema = self._schemas[ros_type] = Schema(id=len(self._schemas) + 1, name=ros_type, encoding="ros2msg", data=data)
             self._chunk.define(schema)
         channel = Channel(
-            id=len(self._channels) + 1, topic=topic, message_encoding="cdr", metadata={"offered_qos_profiles": qos_yaml(latched)},
+            id=len(self._channels) + 1,
+            topic=topic,
+            message_encoding="cdr",
+            metadata={"offered_qos_profiles": qos_yaml(latched)},
             schema_id=schema.id,
         )
         if latched:
@@ -141,6 +145,12 @@ class BagWriter:
         self._flush()
         if not self._closed:
             self._finish()
+
+    def abandon(self) -> None:
+        """Closes the file as it is, without index: for a recording that is thrown away."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._fd)
 
     def _check_open(self) -> None:
         if self.error:
@@ -268,9 +278,15 @@ class BagWriter:
     def _statistics(self) -> Statistics:
         counts, (start_ns, end_ns) = self._kept(), self._span_ns()
         return Statistics(
-            attachment_count=len(self._attachments), channel_count=len(self._channels), channel_message_counts=counts,
-            chunk_count=len(self._chunks), message_count=sum(counts.values()), message_start_time=start_ns, message_end_time=end_ns,
-            metadata_count=0, schema_count=len(self._schemas),
+            attachment_count=len(self._attachments),
+            channel_count=len(self._channels),
+            channel_message_counts=counts,
+            chunk_count=len(self._chunks),
+            message_count=sum(counts.values()),
+            message_start_time=start_ns,
+            message_end_time=end_ns,
+            metadata_count=0,
+            schema_count=len(self._schemas),
         )
 
     def _write_metadata(self) -> None:
