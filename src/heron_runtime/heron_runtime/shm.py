@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,9 +23,9 @@ def sweep(names: Iterable[str], but: int = 0) -> list[str]:
     candidates = {name for name in names if (FOLDER / name).exists()}
     if not candidates:
         return []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != but:
-            candidates -= mapped(int(entry))
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != but:
+            candidates -= mapped(int(entry.name))
     for name in candidates:
         for file in (name, f"{name}_el", f"sem.{name}_mutex"):
             (FOLDER / file).unlink(missing_ok=True)

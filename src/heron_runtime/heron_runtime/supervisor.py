@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from heron_core.errors import ConfigError
 from heron_runtime.launch_reader import Process
@@ -145,8 +146,9 @@ class Supervisor:
     def _start(self) -> None:
         for folder in ("log", "spec"):
             (self.out_dir / folder).mkdir(parents=True, exist_ok=True)
+        names = [process.name or process.executable for process in self.processes]
         for index, process in enumerate(self.processes):
-            label = f"{process.name or process.executable}" if [p.name for p in self.processes].count(process.name) == 1 else f"{process.executable}{index}"
+            label = names[index] if names.count(names[index]) == 1 else f"{names[index]}_{index}"
             command = self._command(process, self.out_dir / "spec" / f"{label}.json")
             log = self.out_dir / "log" / f"{label}.log"
             self._running.append(_Running(process, command, {**self.env, "PYTHONUNBUFFERED": "1", **process.env}, log, self._echo))
@@ -202,7 +204,7 @@ class Supervisor:
             if running.popen.poll() is None:
                 running.segments |= mapped(running.popen.pid)
 
-    def _take_signals(self) -> dict[int, object]:
+    def _take_signals(self) -> dict[int, Any]:
         if threading.current_thread() is not threading.main_thread():
             return {}
 
