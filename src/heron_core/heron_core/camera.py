@@ -80,7 +80,7 @@ class Lens:
         return self._folding()
 
     def _folding(self) -> str | None:
-        """A pinhole lens must be one to one over the whole image; a fisheye may leave the corners dark, so it must fill the shorter side (or see 90°)."""
+        """A pinhole lens must be one to one over the whole image; a fisheye may leave corners dark: it must fill the shorter side or see 90°."""
         reach = float(self._radii[-1])
         left, right = (-0.5 - self.cx) / self.fx, (self.width - 0.5 - self.cx) / self.fx
         top, bottom = (-0.5 - self.cy) / self.fy, (self.height - 0.5 - self.cy) / self.fy
@@ -152,7 +152,7 @@ class Lens:
         return (u >= -0.5) & (u < self.width - 0.5) & (v >= -0.5) & (v < self.height - 0.5)
 
     def scaled(self, factor: float) -> Lens:
-        """The lens of the same picture at `factor` times the resolution; a part of a pixel at the right or lower edge counts as one (as JPEG decoders do)."""
+        """The lens of the same picture at `factor` times the resolution; parts of pixels at the edges count whole, as in JPEG decoders."""
         return dataclasses.replace(
             self,
             width=math.ceil(self.width * factor - 1e-9),

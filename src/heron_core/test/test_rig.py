@@ -70,7 +70,7 @@ def test_round_trip(tmp_path: Path) -> None:
 def test_a_bad_rig_is_refused_with_the_place(old: str, new: str, says: str) -> None:
     text = dump_rig(rig())
     assert old in text
-    with pytest.raises(ConfigError, match="my.yaml: ") as refusal:
+    with pytest.raises(ConfigError, match=r"my\.yaml: ") as refusal:
         parse_rig(text.replace(old, new, 1), "my.yaml")
     assert says in str(refusal.value)
 

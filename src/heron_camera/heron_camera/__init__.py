@@ -1,0 +1,1 @@
+"""Camera sources, undistortion, preprocessing and frame-set synchronisation."""

@@ -1,0 +1,6 @@
+"""Lets the tests of this package import `camera_fixtures`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
