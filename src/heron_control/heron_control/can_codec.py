@@ -25,8 +25,13 @@ class CanCodec:
         if missing:
             raise ConfigError(f"{car.path}: commands: {' and '.join(missing)} missing; control needs both")
         self._encoder, self._decoder = CommandEncoder(car), CommandDecoder(car)
-        self._extended = {(bus.bus, bus.message.id): bus.message.extended for bus in car.commands.values()}
+        self._extended = {(each.bus, each.message.id): each.message.extended for each in car.commands.values()}
         self._steer, self._accel = Grid(*car.commands["steer"].raster), Grid(*car.commands["accel"].raster)
+
+    @property
+    def buses(self) -> frozenset[str]:
+        """Buses that command frames go to."""
+        return frozenset(bus for bus, _ in self._extended)
 
     @property
     def steer_grid(self) -> Grid:

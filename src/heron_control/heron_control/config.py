@@ -57,18 +57,18 @@ class ControlConfig:
 
     Attributes:
         mode: `drive` (off until engaged by service) or `shadow` (recordings: commands to a bus that no car listens to).
-        vehicle: path of `vehicle.yaml`.
-        limits: path of `limits.yaml`.
-        can: path of `can.yaml`.
+        vehicle: folder of one car, with vehicle.yaml, limits.yaml, can.yaml and its DBC files.
+        dbc_search, interface, listen_only: as the CAN component's; both use the same bus of this process.
         odometry_s: seconds of odometry kept, to age plans.
         status_period_s: between two `/control/status`.
         tracker: gains.
     """
 
     mode: Literal["drive", "shadow"] = "drive"
-    vehicle: str = "config/vehicle/demo/vehicle.yaml"
-    limits: str = "config/vehicle/demo/limits.yaml"
-    can: str = "config/vehicle/demo/can.yaml"
+    vehicle: str = "config/vehicle/demo"
+    dbc_search: tuple[str, ...] = ()
+    interface: Literal["", "socketcan", "virtual", "unix", "bag", "log"] = ""
+    listen_only: bool = False
     odometry_s: float = 3.0
     status_period_s: float = 0.05
     tracker: TrackerConfig = TrackerConfig()
