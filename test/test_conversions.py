@@ -102,3 +102,20 @@ def test_float_values_survive() -> None:
     back = row.from_ros()(deserialize_message(bytes(serialise(messages()["/vehicle/state"])), row.ros_class()), "/vehicle/state", NOW_NS)
     assert back["speed"] == Signal(3.5, 12, True)
     assert math.isnan(back["steer"].value) and not back["steer"].valid
+
+
+def test_plans_and_states_are_read_back_from_a_recording(tmp_path: Any) -> None:
+    from heron_bag.native import plans, vehicle_states
+    from heron_bag.reader import open_bag
+    from heron_bag.writer import BagWriter
+
+    sent = {topic: messages()[topic] for topic in ("/plan/trajectory", "/vehicle/state")}
+    with BagWriter(tmp_path / "bag") as writer:
+        for topic, message in sent.items():
+            writer.add_topic(topic, ros_type_of(message))
+            writer.write(topic, NOW_NS, serialise(message))
+    with open_bag(tmp_path / "bag") as bag:
+        (_, plan), (_, state) = next(iter(plans(bag))), next(iter(vehicle_states(bag)))
+        assert plan.fault() is None and plan.stages == sent["/plan/trajectory"].stages
+        assert (plan.points == sent["/plan/trajectory"].points).all()
+        assert state["speed"] == Signal(3.5, 12, True)

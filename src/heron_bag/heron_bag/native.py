@@ -20,6 +20,9 @@ from heron_core.frames import CameraFrame
 from heron_core.rig import CameraInfo, Rig, StaticTransform, StaticTransforms, parse_rig, rig_from_announcements
 from heron_core.se3 import SE3
 from heron_core.signals import FixType, GnssFix, ImuSample, Instruction
+from heron_core.stages import STAGE_FIELDS, Stages
+from heron_core.trajectory import Trajectory
+from heron_core.vehicle import SIGNALS, Signal, VehicleState
 
 RIG_ATTACHMENT = "vehicle/rig.yaml"
 _IMAGE_TYPES = (COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE)
@@ -180,3 +183,21 @@ def _gnss_fix(message: Any) -> GnssFix:
     kinds = {0: FixType.AUTONOMOUS, 1: FixType.DGPS, 2: FixType.RTK_FLOAT if std_m >= _RTK_FLOAT_FROM_M else FixType.RTK_FIXED}
     fix = kinds.get(int(message.status.status), FixType.NONE)
     return GnssFix(_ns(message.header.stamp), message.latitude, message.longitude, message.altitude, fix, std_m)
+
+
+def plans(bag: Bag, topic: str = "/plan/trajectory") -> Iterator[tuple[int, Trajectory]]:
+    """(log_ns, plan) of a topic of heron_msgs/Trajectory; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Trajectory"):
+            points = read_only(np.stack([message.x, message.y, message.yaw, message.speed], axis=1))
+            stages = Stages(**{name: int(getattr(message.stages, name)) for name in STAGE_FIELDS})
+            yield log_ns, Trajectory(_ns(message.header.stamp), points, int(message.sequence), message.policy, int(message.crc), stages)
+
+
+def vehicle_states(bag: Bag, topic: str = "/vehicle/state") -> Iterator[tuple[int, VehicleState]]:
+    """(log_ns, state) of a topic of heron_msgs/VehicleState; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/VehicleState"):
+            signals = {name: getattr(message, name) for name in SIGNALS}
+            values = {name: Signal(float(s.value), int(s.age_ns), bool(s.valid)) for name, s in signals.items()}
+            yield log_ns, VehicleState(_ns(message.header.stamp), values)

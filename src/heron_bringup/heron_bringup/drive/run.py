@@ -12,9 +12,10 @@ from heron_bag.digest import bag_digest
 from heron_bag.reader import Bag, open_bag
 from heron_bringup.drive.budget import Budget, load_budget
 from heron_bringup.drive.inputs import KINEMATIC, DriveOptions, open_recording, prepare_out, unpack_vehicle
-from heron_bringup.drive.lockstep_run import RunResult, run_lockstep
+from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.realtime_run import run_realtime
 from heron_bringup.drive.report import join_reports, write_report
+from heron_bringup.drive.result import RunResult
 from heron_bringup.generated import ensure_generated
 from heron_bringup.paths import config_folder, launch_folder, repository_root
 from heron_core.errors import InputError

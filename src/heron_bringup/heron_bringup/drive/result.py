@@ -1,0 +1,32 @@
+"""What a run leaves behind for its report and its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from heron_core.trajectory import Trajectory
+from heron_core.vehicle import VehicleState
+
+
+@dataclass
+class RunResult:
+    """One run.
+
+    Attributes:
+        components: full report of each component.
+        plans: every plan, in order.
+        states: vehicle states at 10 Hz, for the picture.
+        end_ns: recorded time at the end.
+        failed: why the run is not whole, e.g. a process that died.
+    """
+
+    components: list[dict[str, Any]] = field(default_factory=list)
+    plans: list[Trajectory] = field(default_factory=list)
+    states: list[VehicleState] = field(default_factory=list)
+    end_ns: int = 0
+    failed: tuple[str, ...] = ()
+
+
+STATES_SKIPPED = 10
+"""A picture needs one vehicle state in ten."""
