@@ -43,7 +43,7 @@ def cut_recording(
         Topic → messages.
 
     Raises:
-        BagError: `source` cannot be read, or nothing lies in the range. BagWriteError: `out` exists or the disk is full.
+        BagError: `source` cannot be read, nothing lies in the range, or `out` exists. BagWriteError: the disk is full.
     """
     with open_bag(source) as bag:
         names = _chosen(bag, topics)

@@ -106,12 +106,14 @@ class PlayerNode(HeronNode):
         self._bag: Bag = open_bag(self.config.bag)
         self._topics = chosen_topics(self._bag, self.config.topics)
         self._publishers_of: dict[str, Any] = {}
+        if self.config.clock_hz and "/clock" in self._topics:
+            self._topics.remove("/clock")  # ours is finer
         for topic in list(self._topics):
             self._offer(topic)
         self._pace = Pace(time.time_ns() + round(self.config.wait_s * 1e9), start_of(self._bag, self.config.start_s), self.config.rate)
         self._played = 0
         if self.config.clock_hz:
-            self._clock = self.create_publisher(Clock, "/clock", 10)
+            self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
             self.every(round(1e9 / self.config.clock_hz), self._tick)
         self.feed(lambda: timed(self._bag, self._topics, self._pace), self._publish, self._done)
 
@@ -142,7 +144,7 @@ class PlayerNode(HeronNode):
     def _tick(self) -> None:
         recorded_ns = self._pace.recorded_ns(time.time_ns())
         if self._pace.log_ns <= recorded_ns <= self._bag.end_ns:
-            self._clock.publish(Clock(clock=to_time(recorded_ns)))
+            self._clock_publisher.publish(Clock(clock=to_time(recorded_ns)))
 
     def _done(self) -> None:
         self.event("playing", f"end of {self.config.bag}: {self._played:,} messages played")

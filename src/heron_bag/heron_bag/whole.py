@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from heron_bag.errors import BagWriteError
+from heron_bag.errors import BagError
 from heron_bag.writer import BagWriter
 
 
@@ -16,10 +16,10 @@ def whole_recording(out: Path) -> Iterator[BagWriter]:
     """A writer whose recording becomes `out` when the block ends well; until then it lies beside as `.<name>.part`, removed on any error or Ctrl-C.
 
     Raises:
-        BagWriteError: `out` exists, or the disk is full.
+        BagError: `out` exists. BagWriteError: the disk is full.
     """
     if out.exists():
-        raise BagWriteError(f"{out}: exists already; give another folder, or remove it")
+        raise BagError(f"{out}: exists already; give another folder, or remove it")
     part = out.absolute().parent / f".{out.absolute().name}.part"
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
     try:

@@ -14,7 +14,7 @@ from mcap.records import Attachment, AttachmentIndex, Channel, ChunkIndex, DataE
 from heron_bag.chunk import Chunk, record_bytes
 from heron_bag.config import WriterConfig
 from heron_bag.definitions import schema_text, type_hash
-from heron_bag.errors import BagWriteError
+from heron_bag.errors import BagError, BagWriteError
 from heron_bag.mcap_file import MAGIC
 from heron_bag.metadata import metadata_yaml, qos_yaml
 
@@ -52,7 +52,7 @@ class BagWriter:
             self.file = self.path / f"{self.path.name}_0.mcap"
             self._fd = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError:
-            raise BagWriteError(f"{self.path}: exists already; give another folder, or remove it") from None
+            raise BagError(f"{self.path}: exists already; give another folder, or remove it") from None
         except OSError as error:
             raise BagWriteError(f"{self.path}: cannot be created: {error.strerror}") from error
         self._position = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heron_bag.attachments import PROVENANCE, provenance, vehicle_files
-from heron_bag.errors import BagError, BagWriteError
+from heron_bag.errors import BagError
 from heron_bag.importing.calibration import build_rig
 from heron_bag.importing.config import ImportConfig, Source
 from heron_bag.importing.recording import Item, Recording, Tally, find_file, seconds_to_ns
@@ -49,11 +49,11 @@ def import_recording(config: ImportConfig, config_file: Path, out: Path, progres
         progress: called with (messages so far, messages expected or None).
 
     Raises:
-        BagError: a source cannot be read. BagWriteError: `out` exists, or the disk is full.
+        BagError: a source cannot be read. BagError: `out` exists. BagWriteError: the disk is full.
     """
     base = config_file.resolve().parent
     if out.exists():
-        raise BagWriteError(f"{out}: exists already; give another folder, or remove it")
+        raise BagError(f"{out}: exists already; give another folder, or remove it")
     recordings = [_open(source, base) for source in config.sources]
     shifts = [_shift_ns(config, recording) for recording in recordings]
     with whole_recording(out) as writer:

@@ -1,0 +1,192 @@
+"""Recordings: import, record, play, cut, info."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from heron_bag.info import BagReport
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, inspect and cut recordings (rosbag2 folders of mcap).")
+
+Recording = Annotated[Path, typer.Argument(help="Folder with metadata.yaml, or a single .mcap or .db3 file.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder that the recording becomes; it must not exist.")]
+Topics = Annotated[list[str] | None, typer.Option("--topics", help="Names or patterns such as '/camera/*'; repeatable. Default: all.")]
+EXIT_FAILED = 1
+
+
+@contextmanager
+def _disk_failures() -> Iterator[None]:
+    """A full or failing disk is a failed run (1), not wrong use (2, what `heron_bringup.cli` makes of every other refusal)."""
+    from heron_bag.errors import BagWriteError
+
+    try:
+        yield
+    except BagWriteError as error:
+        print(f"heron bag: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from None
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("messages"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total) if done % 50 == 0 or done == total else None
+
+
+@app.command("import", epilog="Example: ./heron bag import config/import/front_and_can.yaml --out B")
+def import_(
+    config: Annotated[Path, typer.Argument(help="Import file, e.g. config/import/front_and_can.yaml.")],
+    out: Out,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was made as JSON.")] = False,
+) -> None:
+    """Make a recording from video, images, CAN logs, NMEA logs and calibrations, as an import file says."""
+    from heron_bag.digest import bag_digest
+    from heron_bag.importing.config import load_import_config
+    from heron_bag.importing.importer import import_recording
+
+    with _disk_failures():
+        loaded = load_import_config(config)
+        with _progress(f"importing {config.stem}") as progress:
+            result = import_recording(loaded, config, out, progress)
+        digest = bag_digest(out)
+    if as_json:
+        print(json.dumps({"recording": str(out), "messages": result.messages, "counts": result.counts, "notes": result.notes, "sha256": digest}))
+        return
+    for note in result.notes:
+        print(f"Note: {note}")
+    for name, count in result.counts.items():
+        print(f"{count:8,} {name}")
+    print(f"{sum(result.messages.values()):8,} messages of {len(result.messages)} topics, {(result.end_ns - result.start_ns) / 1e9:.3f} s, in {out}")
+    print(f"         sha256 {digest}")
+
+
+@app.command(epilog="Examples: ./heron bag info B | ./heron bag info B --json | ./heron bag info B --check")
+def info(
+    recording: Recording,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Read everything, to find corrupt chunks.")] = False,
+) -> None:
+    """Show topics, rates, gaps, drops, attachments and notes; ends with 1 when something is lost or corrupt."""
+    from heron_bag.info import describe
+
+    report = describe(recording, check)
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        _show(report)
+    if report.warnings:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _show(report: BagReport) -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    console = Console()
+    console.print(
+        f"{report.path}: {report.duration_s:.3f} s from {report.start_ns} ns, {report.messages:,} messages, {report.bytes / 1e6:.1f} MB",
+        highlight=False,
+    )
+    columns = (Column(name, justify="right", no_wrap=True) for name in ("messages", "Hz", "gaps", "longest s", "missing"))
+    table = Table(Column("topic", no_wrap=True), Column("type", overflow="fold"), *columns, box=None, pad_edge=False)
+    for topic in report.topics:
+        regular = (
+            (f"{topic.rate_hz:.2f}", f"{topic.gaps:,}", f"{topic.longest_gap_s:.3f}", f"{topic.missing:,}") if topic.rate_hz else ("", "", "", "")
+        )
+        table.add_row(topic.name, topic.ros_type.replace("/msg/", "/"), f"{topic.count:,}", *numbers)
+    console.print(table)
+    if report.attachments:
+        console.print("attachments: " + ", ".join(f"{name} ({size:,} B)" for name, size in report.attachments.items()), highlight=False)
+    for note in report.notes:
+        console.print(f"note: {note}", highlight=False, markup=False)
+    for warning in report.warnings:
+        console.print(f"WARNING: {warning}", style="bold red", highlight=False, markup=False)
+    if report.checked:
+        console.print(f"checked: {report.corrupt_chunks} corrupt chunks", highlight=False)
+
+
+@app.command(epilog="Example: ./heron bag cut B --out C --start 5 --duration 2 --topics '/camera/*'")
+def cut(
+    recording: Recording,
+    out: Out,
+    start: Annotated[float, typer.Option(help="Seconds from the first message.")] = 0.0,
+    duration: Annotated[float | None, typer.Option(help="Seconds; default: to the end.")] = None,
+    topics: Topics = None,
+) -> None:
+    """Take a part of a recording; H.264 starts at the key frame before, calibration comes along."""
+    from heron_bag.cut import cut_recording
+
+    with _disk_failures(), _progress("cutting") as progress:
+        counts = cut_recording(recording, out, start, duration, topics or (), lambda done: progress(done, None))
+    print(f"{sum(counts.values()):,} messages of {len(counts)} topics in {out}")
+
+
+@app.command(epilog="Example: ./heron bag record --out R --topics '/camera/*' --topics /can/tap --vehicle config/vehicle/demo")
+def record(
+    out: Out,
+    topics: Topics = None,
+    vehicle: Annotated[Path | None, typer.Option(help="Folder of the car's configuration to attach, e.g. config/vehicle/demo.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Policy folder whose contract and digests are attached.")] = None,
+) -> None:
+    """Record topics until Ctrl-C; topics that appear later are taken too."""
+    params: dict[str, Any] = {"out": str(out.absolute()), "stop_process": True}
+    if topics:
+        params["topics"] = topics
+    for name, folder in (("vehicle", vehicle), ("policy", policy)):
+        if folder:
+            params[name] = str(folder.absolute())
+    report = _run_alone("heron_bag::Recorder", "recorder", params)
+    print(f"{sum(report['messages'].values()):,} messages of {len(report['messages'])} topics in {out}, {report['dropped']:,} dropped")
+    if report["error"]:
+        print(f"heron bag: {report['error']}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command(epilog="Examples: ./heron bag play B | ./heron bag play B --rate 0.5 --start 10")
+def play(
+    recording: Recording,
+    rate: Annotated[float, typer.Option(help="Recorded seconds per second.")] = 1.0,
+    start: Annotated[float, typer.Option(help="Seconds from the first message.")] = 0.0,
+    topics: Topics = None,
+) -> None:
+    """Publish a recording on its topics in real time, with /clock; for other tools (./heron drive --bag reads it itself)."""
+    params: dict[str, Any] = {"bag": str(recording.absolute()), "rate": rate, "start_s": start, "stop_process": True}
+    if topics:
+        params["topics"] = topics
+    report = _run_alone("heron_bag::Player", "player", params)
+    print(f"{report['messages']:,} messages of {len(report['topics'])} topics played")
+    for warning in report["warnings"]:
+        print(f"WARNING: {warning}")
+
+
+def _run_alone(plugin: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Runs one component in a container until it or Ctrl-C ends it; returns its part of the report.
+
+    Raises:
+        BagError: it ended without a report; the text holds its last lines.
+    """
+    from heron_bag.errors import BagError
+    from heron_runtime.launch_reader import Component, Process
+    from heron_runtime.supervisor import Supervisor
+
+    with tempfile.TemporaryDirectory(prefix="heron_bag_") as folder:
+        component = Component("heron_bag", plugin, name, "", {**params, "report_dir": folder}, ())
+        process = Process(f"{name}_container", "", "heron_runtime", "component_container", (), {}, (), {}, (component,))
+        ends = Supervisor([process], None, Path(folder), echo=lambda line: print(line, file=sys.stderr)).run()
+        report = Path(folder) / f"{name}.json"
+        if not report.is_file():
+            raise BagError("; ".join(end.explain() for end in ends))
+        return dict(json.loads(report.read_text(encoding="utf-8"))["report"])
