@@ -16,7 +16,6 @@ EXAMPLES = {
     "drive": ("./heron drive", "./heron drive --bag RECORDING --lockstep --out OUT"),
     "bag": ("./heron bag info RECORDING",),
     "bench": ("./heron bench",),
-    "camera": ("./heron camera --help",),
     "test": ("./heron test", "./heron test --slow -k lockstep"),
     "setup": ("./heron setup",),
 }
@@ -34,7 +33,7 @@ def overview(known: dict[str, str]) -> str:
     """The text of `heron --help`."""
     lines = ["Usage: ./heron VERB [OPTIONS]", "", "Heron: cameras and CAN in, a policy in the middle, commands out.", "", "Verbs:"]
     lines += [f"  {verb:10}{summary}" for verb, summary in known.items()]
-    lines += ["", "Examples:"] + [f"  {line}" for verb in known for line in EXAMPLES.get(verb, ())]
+    lines += ["", "Examples:"] + [f"  {line}" for verb in known for line in EXAMPLES.get(verb, (f"./heron {verb} --help",))]
     lines += ["", "./heron VERB --help tells more. Exit codes: 0 done, 1 the run failed its own criteria, 2 wrong use or input."]
     return "\n".join(lines)
 
