@@ -24,6 +24,7 @@ SAMPLE_M = 0.35  # spacing of the points that find the cells of a small surface
 FARTHEST_M, DECAL_M = 120.0, 50.0  # things and decals beyond are not drawn
 WHOLE_PX = 40_000  # a surface whose cells span no more than this is drawn in one piece
 HAZE_FROM_M = 20.0
+EDGE_ON = 0.02  # a surface whose plane passes the eye closer than this part of its diagonal is not drawn
 _HORIZON = 1e-4
 
 F32 = NDArray[np.float32]
@@ -222,7 +223,7 @@ class LensRenderer:
     def _draw(self, image: U8, surface: Surface, eye: NDArray[np.float64], turn: NDArray[np.float64]) -> None:
         outward = np.cross(surface.down, surface.right)
         away_m = float(outward @ (eye - surface.corner))
-        if away_m < 0.02:
+        if away_m < (0.02 if surface.endless else EDGE_ON * np.hypot(surface.width_m, surface.height_m)):
             return
         axes = np.stack([surface.right, surface.down, -outward]) @ turn  # world axes in base_link
         from_corner = eye - surface.corner
