@@ -1,0 +1,1 @@
+"""Policies: folders, inference sessions, the kinematic baseline, and the component that plans with them."""
