@@ -126,10 +126,13 @@ def typed(text: str, kind: str | None, substitute: Callable[[str], str]) -> Valu
     item_kind = kind.removeprefix("list_of_")
     if item_kind == kind or item_kind not in TYPES:
         raise SubstitutionError(f"type {kind!r} is unknown (known: {', '.join(TYPES)}, list_of_…, yaml)")
-    items = _load(substitute(text))
-    if not isinstance(items, list) or any(type(item) is not TYPES[item_kind] for item in items):
+    items = _load(text)
+    if not isinstance(items, list):
         raise SubstitutionError(f"{text!r} is not a {kind}")
-    return checked(items, text)
+    values = [_scalar(substitute(item), item_kind) if isinstance(item, str) else item for item in items]
+    if any(type(value) is not TYPES[item_kind] for value in values):
+        raise SubstitutionError(f"{text!r} is not a {kind}")
+    return checked(values, text)
 
 
 def checked(value: object, text: str) -> Value:
