@@ -90,7 +90,7 @@ class PlayerConfig:
     rate: float = 1.0
     start_s: float = 0.0
     clock_hz: float = 100.0
-    wait_s: float = 0.5
+    wait_s: float = 1.0
     stop_process: bool = False
 
     def __post_init__(self) -> None:

@@ -103,10 +103,8 @@ def _show(report: BagReport) -> None:
     columns = (Column(name, justify="right", no_wrap=True) for name in ("messages", "Hz", "gaps", "longest s", "missing"))
     table = Table(Column("topic", no_wrap=True), Column("type", overflow="fold"), *columns, box=None, pad_edge=False)
     for topic in report.topics:
-        regular = (
-            (f"{topic.rate_hz:.2f}", f"{topic.gaps:,}", f"{topic.longest_gap_s:.3f}", f"{topic.missing:,}") if topic.rate_hz else ("", "", "", "")
-        )
-        table.add_row(topic.name, topic.ros_type.replace("/msg/", "/"), f"{topic.count:,}", *numbers)
+        rhythm = (f"{topic.rate_hz:.2f}", f"{topic.gaps:,}", f"{topic.longest_gap_s:.3f}", f"{topic.missing:,}") if topic.rate_hz else ()
+        table.add_row(topic.name, topic.ros_type.replace("/msg/", "/"), f"{topic.count:,}", *rhythm)
     console.print(table)
     if report.attachments:
         console.print("attachments: " + ", ".join(f"{name} ({size:,} B)" for name, size in report.attachments.items()), highlight=False)
