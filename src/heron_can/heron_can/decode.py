@@ -33,24 +33,31 @@ class Sample:
     received: int = 0
 
 
+Chain = tuple[tuple[Source, Sample, Guard | None], ...]
+
+
 class Decoder:
     """Latest samples of all sources of a car, with what was wrong on the way.
 
     Attributes:
-        samples: source name → one sample per source of its chain, e.g. `samples["state.speed"][0]`.
+        chains: source name → (source, its latest sample, its message's guard) in order of preference, e.g. `chains["state.speed"]`.
         counts: `checksum_error PEDALS`, `counter_error_repeated PEDALS`, `length_error PEDALS`, `undefined_value PEDALS.BRAKE`,
             `flagged_invalid PEDALS.BRAKE`, … → frames.
         last_rx_ns: bus → stamp of its newest received frame, whatever its id.
     """
 
     def __init__(self, car: Car) -> None:
-        self.samples: dict[str, tuple[Sample, ...]] = {name: tuple(Sample() for _ in chain) for name, chain in car.sources.items()}
+        self.chains: dict[str, Chain] = {}
         self.counts: Counter[str] = Counter()
         self.last_rx_ns: dict[str, int] = {}
         self._messages: dict[str, dict[int, _Message]] = {bus: {} for bus in car.mapping.buses}
         for name, chain in car.sources.items():
-            for source, sample in zip(chain, self.samples[name], strict=True):
-                self._message(car, source).targets.append((source, sample))
+            followed = []
+            for source in chain:
+                message, sample = self._message(car, source), Sample()
+                message.targets.append((source, sample))
+                followed.append((source, sample, message.guard))
+            self.chains[name] = tuple(followed)
 
     def ingest(self, bus: str, frames: Iterable[Frame], arrival_ns: int = 0) -> None:
         """Takes frames of one bus in order of time; frames that we sent, error frames and remote frames are passed over.
@@ -71,11 +78,6 @@ class Decoder:
                 self._take(message, frame, arrival_ns)
         if newest is not None:
             self.last_rx_ns[bus] = newest
-
-    def trusted(self, source: Source) -> bool:
-        """False while the counter of the source's message is wrong too often."""
-        guard = self._messages[source.bus][_key(source)].guard
-        return guard is None or guard.trusted
 
     def _take(self, message: _Message, frame: Frame, arrival_ns: int) -> None:
         data = frame.data

@@ -32,5 +32,5 @@ def log_frames(path: Path, channels: Mapping[str, str]) -> Iterator[tuple[int, t
                 if bus is not None:
                     stamp_ns = round(message.timestamp * 1e9)
                     yield stamp_ns, (bus, to_frame(message, stamp_ns))
-    except (ValueError, OSError, can.CanError, EOFError) as error:
-        raise InputError(f"{path}: cannot be read as a CAN log: {error}") from error
+    except Exception as error:  # whatever the parsers meet in a broken file
+        raise InputError(f"{path}: cannot be read as a CAN log: {type(error).__name__}: {error}") from error

@@ -49,6 +49,8 @@ class Monitor:
 
     def _signals(self, state: VehicleState) -> list[str]:
         valid = {name for name, signal in state.signals.items() if signal.valid}
+        if valid == self._valid:
+            return []
         lost, back = sorted(self._valid - valid), sorted(valid - self._valid)
         for name in lost:
             self.counts[f"lost {name}"] += 1

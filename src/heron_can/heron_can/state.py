@@ -6,21 +6,24 @@ import math
 from collections.abc import Iterable
 
 from heron_can.car import Car
-from heron_can.decode import Decoder, Sample
+from heron_can.decode import Chain, Decoder
 from heron_can.frame import Frame
-from heron_can.mapping import IMU_FIELDS
+from heron_can.mapping import GNSS_FIELDS, IMU_FIELDS
 from heron_core.signals import FixType, GnssFix, ImuSample
 from heron_core.vehicle import ABSENT, Signal, VehicleState
 
 FUTURE_NS = 20_000_000  # a stamp further ahead of the clock is not believed
+_FIXES = {int(kind): kind for kind in FixType}
 
 
 class VehicleStateAssembler:
     """Keeps the latest values of one car. The same frames and times give the same states to the bit."""
 
     def __init__(self, car: Car) -> None:
-        self._car = car
         self.decoder = Decoder(car)
+        self._state = {name: self.decoder.chains[f"state.{name}"] for name in car.mapping.state}
+        self._imu = [self.decoder.chains.get(f"imu.{field}", ()) for field in IMU_FIELDS]
+        self._gnss = [self.decoder.chains.get(f"gnss.{field}", ()) for field in GNSS_FIELDS]
         self._imu_seen = 0
         self._gnss_seen = 0
 
@@ -35,14 +38,14 @@ class VehicleStateAssembler:
             now_ns: the clock of the frames' stamps.
             monotonic_ns: the clock of `ingest`'s `arrival_ns`; with both, a step of the first clock cannot make an old value look fresh.
         """
-        return VehicleState(now_ns, {name: self._signal(f"state.{name}", now_ns, monotonic_ns) for name in self._car.mapping.state})
+        return VehicleState(now_ns, {name: _signal(chain, now_ns, monotonic_ns) for name, chain in self._state.items()})
 
     def imu(self, now_ns: int, monotonic_ns: int = 0) -> ImuSample | None:
         """A new IMU sample since the last call, stamped with its newest frame; fields that are not mapped are NaN. None: nothing new or valid."""
-        seen, stamp_ns = self._progress("imu.", IMU_FIELDS)
+        seen, stamp_ns = _progress(self._imu)
         if seen == self._imu_seen:
             return None
-        values = [self._valid(f"imu.{field}", now_ns, monotonic_ns) for field in IMU_FIELDS]
+        values = [_valid(chain, now_ns, monotonic_ns) for chain in self._imu]
         if all(math.isnan(value) for value in values):
             return None
         self._imu_seen = seen
@@ -50,43 +53,42 @@ class VehicleStateAssembler:
 
     def gnss(self, now_ns: int, monotonic_ns: int = 0) -> GnssFix | None:
         """A new position since the last call, stamped with its frame; height and accuracy are NaN where unknown. None: nothing new or valid."""
-        seen, stamp_ns = self._progress("gnss.", ("latitude_deg", "longitude_deg"))
-        latitude, longitude, altitude, std, fix = (
-            self._valid(f"gnss.{field}", now_ns, monotonic_ns)
-            for field in ("latitude_deg", "longitude_deg", "altitude_m", "horizontal_std_m", "fix")
-        )
-        if seen == self._gnss_seen or math.isnan(latitude) or math.isnan(longitude):
+        seen, stamp_ns = _progress(self._gnss[:2])
+        if seen == self._gnss_seen:
+            return None
+        latitude, longitude, altitude, std, fix = (_valid(chain, now_ns, monotonic_ns) for chain in self._gnss)
+        if math.isnan(latitude) or math.isnan(longitude):
             return None
         self._gnss_seen = seen
-        known = {int(kind): kind for kind in FixType}
-        kind = FixType.NONE if math.isnan(fix) else known.get(int(fix), FixType.NONE)
+        kind = FixType.NONE if math.isnan(fix) else _FIXES.get(int(fix), FixType.NONE)
         return GnssFix(stamp_ns, latitude, longitude, altitude, kind, std)
 
-    def _signal(self, name: str, now_ns: int, monotonic_ns: int) -> Signal:
-        """The first valid source of the chain, else the freshest of those that have been received."""
-        best = ABSENT
-        for source, sample in zip(self._car.sources[name], self.decoder.samples[name], strict=True):
-            if not sample.received:
-                continue
-            age_ns = _age(sample, now_ns, monotonic_ns)
-            if age_ns <= source.timeout_ns and sample.stamp_ns - now_ns <= FUTURE_NS and self.decoder.trusted(source):
-                return Signal(sample.value, age_ns, True)
-            if best is ABSENT or age_ns < best.age_ns:
-                best = Signal(sample.value, age_ns, False)
-        return best
 
-    def _valid(self, name: str, now_ns: int, monotonic_ns: int) -> float:
-        if name not in self._car.sources:
-            return math.nan
-        signal = self._signal(name, now_ns, monotonic_ns)
-        return signal.value if signal.valid else math.nan
-
-    def _progress(self, prefix: str, fields: Iterable[str]) -> tuple[int, int]:
-        """Values received so far in these fields, and the stamp of the newest."""
-        samples = [sample for field in fields for sample in self.decoder.samples.get(prefix + field, ())]
-        return sum(sample.received for sample in samples), max((sample.stamp_ns for sample in samples if sample.received), default=0)
+def _signal(chain: Chain, now_ns: int, monotonic_ns: int) -> Signal:
+    """The first valid source of the chain, else the freshest of those that have been received."""
+    best = ABSENT
+    for source, sample, guard in chain:
+        if not sample.received:
+            continue
+        age_ns = max(now_ns - sample.stamp_ns, monotonic_ns - sample.arrival_ns, 0)
+        if age_ns <= source.timeout_ns and sample.stamp_ns - now_ns <= FUTURE_NS and (guard is None or guard.trusted):
+            return Signal(sample.value, age_ns, True)
+        if best is ABSENT or age_ns < best.age_ns:
+            best = Signal(sample.value, age_ns, False)
+    return best
 
 
-def _age(sample: Sample, now_ns: int, monotonic_ns: int) -> int:
-    """The larger of stamp age and time since arrival, at least 0."""
-    return max(now_ns - sample.stamp_ns, monotonic_ns - sample.arrival_ns, 0)
+def _valid(chain: Chain, now_ns: int, monotonic_ns: int) -> float:
+    signal = _signal(chain, now_ns, monotonic_ns)
+    return signal.value if signal.valid else math.nan
+
+
+def _progress(chains: Iterable[Chain]) -> tuple[int, int]:
+    """Values received so far in these fields, and the stamp of the newest."""
+    seen, newest_ns = 0, 0
+    for chain in chains:
+        for _, sample, _ in chain:
+            if sample.received:
+                seen += sample.received
+                newest_ns = max(newest_ns, sample.stamp_ns)
+    return seen, newest_ns
