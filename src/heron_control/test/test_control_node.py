@@ -1,0 +1,165 @@
+"""The component in lock-step on a shadow bus: from plans to bytes, read back by cantools."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cantools
+import numpy as np
+import pytest
+import rclpy
+from rclpy.parameter import Parameter
+
+from heron_can.car import load_car
+from heron_can.frame import from_batch
+from heron_can.io import CanIo
+from heron_control.node import ControlNode
+from heron_core.errors import ConfigError
+from heron_core.signals import ControlStatus, Engagement, Event
+from heron_core.stages import Stages
+from heron_core.trajectory import TIMES_S, Trajectory
+from heron_core.vehicle import Odometry, Signal, VehicleState
+from heron_runtime.lockstep import Scheduler
+from heron_runtime.node import HeronNode
+
+DEMO = Path(__file__).resolve().parents[3] / "config" / "vehicle" / "demo"
+MS = 1_000_000
+START = 1_700_000_000_000 * MS
+SPEED, YAW_RATE, TICKS = 12.0, 0.12, 300
+DEGREES_TO_ROAD_WHEEL = -math.pi / 180 / 15.0
+
+
+@dataclass(frozen=True)
+class ReplayConfig:
+    steer_valid: bool = True
+    last_plan_ms: int = 3000
+
+
+class Replay(HeronNode):
+    """A car on a circle and a policy that plans that circle, 100 ms late."""
+
+    NAME, Config = "replay", ReplayConfig
+
+    def setup(self) -> None:
+        self._state, self._odom, self._plan = (self.advertise(name) for name in ("/vehicle/state", "/odom", "/plan/trajectory"))
+        self.feed(lambda: ((START + (i + 1) * 10 * MS, i) for i in range(TICKS)), self.tick)
+
+    def tick(self, i: int) -> None:
+        now, t = self.now_ns(), i * 0.01
+        radius, yaw = SPEED / YAW_RATE, YAW_RATE * t
+        self._odom.publish(Odometry(now, radius * math.sin(yaw), radius * (1 - math.cos(yaw)), yaw, SPEED, YAW_RATE))
+        good = {"speed": SPEED, "yaw_rate": YAW_RATE} | ({"steer": math.atan(2.8 * YAW_RATE / SPEED)} if self.config.steer_valid else {})
+        self._state.publish(VehicleState(now, {name: Signal(value, 0, True) for name, value in good.items()}))
+        if i % 10 == 5 and i * 10 < self.config.last_plan_ms:
+            angle = YAW_RATE * TIMES_S
+            points = np.stack([radius * np.sin(angle), radius * (1 - np.cos(angle)), angle, SPEED + 0 * TIMES_S], axis=1).astype(np.float32)
+            stamp = now - 100 * MS
+            if stamp > START:
+                self._plan.publish(Trajectory.make(stamp, points, i, "circle", Stages(exposure_ns=stamp, inference_end_ns=now)))
+
+
+@pytest.fixture
+def ros() -> Iterator[None]:
+    rclpy.init(domain_id=random.SystemRandom().randrange(1, 101))
+    yield
+    rclpy.try_shutdown()
+
+
+def parameters(**values: Any) -> list[Parameter]:
+    return [Parameter(name, value=value) for name, value in values.items()]
+
+
+def drive(**replay: Any) -> tuple[ControlNode, list[Any], list[Any], str]:
+    car = load_car(DEMO)
+    io = CanIo.shared("vehicle", car.buses("bag")["vehicle"], car.wanted["vehicle"])
+    io.watch(True)
+    scheduler, seen = Scheduler(START, {}), []
+    scheduler.tap(lambda topic, _, message: seen.append(message) if topic in ("/control/status", "/events") else None)
+    shadow = parameters(mode="shadow", interface="bag", vehicle=str(DEMO))
+    control = ControlNode(lambda node: scheduler.host(node, "actuation"), parameter_overrides=shadow)
+    source = Replay(lambda node: scheduler.host(node, "perception"), parameter_overrides=parameters(**replay))
+    scheduler.run()
+    batch = io.tap()
+    frames = from_batch(batch) if batch is not None else []
+    digest = io.tx_sha256()
+    io.release()
+    control.report_at_end = control.full_report()
+    source.destroy_node()
+    control.destroy_node()
+    return control, frames, seen, digest
+
+
+def decoded(frames: list[Any]) -> list[dict[str, Any]]:
+    database = cantools.database.load_file(DEMO / "demo.dbc")
+    assert [frame.id for frame in frames] == [0x2E0, 0x2F0] * (len(frames) // 2)
+    rows = []
+    for steer, accel in zip(frames[::2], frames[1::2], strict=True):
+        first = database.decode_message(steer.id, steer.data, decode_choices=False)
+        second = database.decode_message(accel.id, accel.data, decode_choices=False)
+        assert first["REQUEST"] == second["REQUEST"]
+        angle = first["WHEEL_ANGLE_REQUEST"] * DEGREES_TO_ROAD_WHEEL
+        rows.append({"ns": steer.stamp_ns, "on": first["REQUEST"], "steer": angle, "accel": second["ACCEL_REQUEST"], "counter": first["COUNTER"]})
+    return rows
+
+
+def test_plans_become_frames_that_follow_the_circle(ros: None) -> None:
+    control, frames, seen, _ = drive()
+    rows = decoded(frames)
+    assert len(rows) == TICKS and [row["counter"] for row in rows] == [i % 15 for i in range(TICKS)]
+    assert not any(row["on"] for row in rows[:16]) and all(row["on"] for row in rows[20:])
+    expected = math.atan(2.8 * YAW_RATE / SPEED)
+    assert all(row["steer"] == pytest.approx(expected, abs=0.002) and abs(row["accel"]) < 0.1 for row in rows[50:])
+    for before, row in zip(rows, rows[1:], strict=False):
+        curvatures = [math.tan(each["steer"]) / 2.8 for each in (before, row)]
+        assert abs(curvatures[1]) * SPEED**2 <= 3.0 and abs(curvatures[1] - curvatures[0]) * SPEED**2 <= 3.6 * 0.01 + 1e-9
+    report = control.report_at_end["report"]
+    assert report["gate"] == {"limited": 0, "rejected": 0, "frames": 2 * TICKS}
+    assert report["engagement"]["mode"] == "shadow" and not any(report["plans_rejected"].values())
+    assert len(control.report_at_end["stages_ms"]["exposure_to_can"]) == 29
+    assert all(100.0 <= value <= 110.0 for value in control.report_at_end["stages_ms"]["exposure_to_can"])
+    statuses = [message for message in seen if isinstance(message, ControlStatus)]
+    assert len(statuses) == pytest.approx(TICKS / 5, abs=1) and statuses[-1].engagement is Engagement.SHADOW
+    assert statuses[-1].stages.can_written_ns and statuses[-1].plan_valid and not statuses[-1].reason
+
+
+def test_the_same_inputs_give_the_same_bytes(ros: None) -> None:
+    assert drive()[3] == drive()[3] != drive(last_plan_ms=1000)[3]
+
+
+def test_when_plans_stop_the_request_stops(ros: None) -> None:
+    _, frames, seen, _ = drive(last_plan_ms=1000)
+    rows = decoded(frames)
+    last = max(i for i, row in enumerate(rows) if row["on"])
+    assert (rows[last]["ns"] - START) / MS == pytest.approx(960 - 100 + 600, abs=10)  # stamp of the last plan, and plan_age_max_s
+    assert seen[-1].reason.startswith("plan is stale") and not seen[-1].plan_valid
+
+
+def test_a_recording_without_steering_is_shadowed_from_its_yaw_rate(ros: None) -> None:
+    _, frames, _, _ = drive(steer_valid=False)
+    rows = decoded(frames)
+    assert rows[0]["steer"] == pytest.approx(math.atan(2.8 * YAW_RATE / SPEED), abs=1e-4) and rows[-1]["on"]
+
+
+def test_shadow_refuses_a_real_bus(ros: None) -> None:
+    scheduler = Scheduler(START, {})
+    overrides = parameters(mode="shadow", vehicle=str(DEMO))
+    with pytest.raises(ConfigError, match="shadow mode on bus vehicle of interface socketcan"):
+        ControlNode(lambda node: scheduler.host(node, "actuation"), parameter_overrides=overrides)
+
+
+def test_on_the_car_it_is_off_until_asked(ros: None) -> None:
+    scheduler, seen = Scheduler(START, {}), []
+    scheduler.tap(lambda topic, _, message: seen.append(message) if topic == "/events" else None)
+    control = ControlNode(lambda node: scheduler.host(node, "a"), parameter_overrides=parameters(interface="bag", vehicle=str(DEMO)))
+    source = Replay(lambda node: scheduler.host(node, "b"))
+    scheduler.run()
+    report = control.report()
+    assert report["engagement"]["state"] == "off" and report["engagement"]["engagements"] == 0
+    assert not any(isinstance(message, Event) and message.kind == "engagement" for message in seen)
+    source.destroy_node()
+    control.destroy_node()
