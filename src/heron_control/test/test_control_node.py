@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_plans_become_frames_that_follow_the_circle(ros: None) -> None:
     assert not any(row["on"] for row in rows[:16]) and all(row["on"] for row in rows[20:])
     expected = math.atan(2.8 * YAW_RATE / SPEED)
     assert all(row["steer"] == pytest.approx(expected, abs=0.002) and abs(row["accel"]) < 0.1 for row in rows[50:])
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in pairwise(rows):
         curvatures = [math.tan(each["steer"]) / 2.8 for each in (before, row)]
         assert abs(curvatures[1]) * SPEED**2 <= 3.0 and abs(curvatures[1] - curvatures[0]) * SPEED**2 <= 3.6 * 0.01 + 1e-9
     report = control.report_at_end["report"]

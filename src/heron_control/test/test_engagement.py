@@ -16,7 +16,8 @@ NOW = 5_000_000_000
 
 
 def conditions(plan_fault: str = "", late_ns: int = 0, **signals: Signal | float) -> Conditions:
-    good: dict[str, Signal | float] = {"speed": 10.0, "steer": 0.0, "gear": 1.0, "brake_pressed": 0.0, "driver_torque": 0.2} | signals
+    good: dict[str, Signal | float] = {"speed": 10.0, "steer": 0.0, "gear": 1.0, "brake_pressed": 0.0, "driver_torque": 0.2}
+    good.update(signals)
     read = {name: value if isinstance(value, Signal) else Signal(value, 5_000_000, True) for name, value in good.items()}
     return Conditions(VehicleState(NOW - late_ns, read), plan_fault, NOW)
 
@@ -70,7 +71,7 @@ def test_each_condition_ends_an_engagement(limits: Limits, broken: Conditions, r
 
 @pytest.mark.parametrize("name", ["gear", "brake_pressed"])
 def test_what_must_be_known_to_engage(limits: Limits, name: str) -> None:
-    granted, text = EngagementMachine(limits, shadow=False).request(True, conditions(**{name: ABSENT}))
+    granted, text = EngagementMachine(limits, shadow=False).request(True, conditions("", 0, **{name: ABSENT}))
     assert not granted and text == f"no valid {name}"
 
 

@@ -18,7 +18,8 @@ Points = NDArray[np.float32]
 
 
 def straight(speed: float = 10.0) -> Points:
-    return np.stack([speed * TIMES_S, 0 * TIMES_S, 0 * TIMES_S, speed + 0 * TIMES_S], axis=1).astype(np.float32)
+    points = np.stack([speed * TIMES_S, 0 * TIMES_S, 0 * TIMES_S, speed + 0 * TIMES_S], axis=1)
+    return np.asarray(points, dtype=np.float32)
 
 
 def plan(points: Points | None = None, stamp_ns: int = NOW) -> Trajectory:
@@ -88,7 +89,8 @@ def test_yaw_may_pass_half_a_turn(limits: Limits) -> None:
     def circle(rate: float) -> Points:
         yaw, radius = rate * TIMES_S, 2.0 / rate
         wrapped = np.angle(np.exp(1j * yaw))
-        return np.stack([radius * np.sin(yaw), radius * (1 - np.cos(yaw)), wrapped, 2 + 0 * yaw], axis=1).astype(np.float32)
+        points = np.stack([radius * np.sin(yaw), radius * (1 - np.cos(yaw)), wrapped, 2 + 0 * yaw], axis=1)
+        return np.asarray(points, dtype=np.float32)
 
     assert PlanCheck(limits).fault(plan(circle(1.0)), NOW) is None
     assert PlanCheck(limits).fault(plan(circle(1.7)), NOW) is not None
