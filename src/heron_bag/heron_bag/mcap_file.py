@@ -191,6 +191,8 @@ class McapFile:
                 self._read_through(block)
         if not ended:
             self._say_truncated(position)
+        elif self._read(self.size - len(MAGIC), len(MAGIC)) != MAGIC:
+            self.warnings.append(f"{self.path.name}: truncated in its index at the end; no message is lost")
 
     def _say_truncated(self, position: int) -> None:
         kept = sum(sum(block.counts.values()) for block in self.blocks)
