@@ -93,8 +93,9 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         try:
             uid, name = self.components.load(request)
         except BaseException as error:
-            self.get_logger().error(f"cannot load {request.plugin} as '{request.name or '(its own name)'}':\n{traceback.format_exc().rstrip()}")
-            why = str(error) if isinstance(error, HeronError) else f"{type(error).__name__}: {error}"
+            expected = isinstance(error, HeronError)  # its text is made for people; anything else shows where it came from
+            why = str(error) if expected else f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"cannot load {request.plugin} as '{request.name}': {why if expected else traceback.format_exc().rstrip()}")
             self.health.load_failed(request.name or request.plugin, why)
             raise LoadError(why) from None
         self.get_logger().info(f"loaded {request.plugin} as {name}, id {uid}")

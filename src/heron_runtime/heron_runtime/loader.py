@@ -91,7 +91,7 @@ class Components:
         try:
             node = cls(context=self._context, cli_args=cli_args, use_global_arguments=False, parameter_overrides=list(request.parameters))
         except BaseException:
-            gc.collect()  # a half-built node stays in the ROS graph until its reference cycles are gone
+            self._executor.create_task(_collect)  # a half-built node stays in the ROS graph until its reference cycles are gone
             raise
         name = str(node.get_fully_qualified_name())
         try:
@@ -121,12 +121,7 @@ class Components:
             self._executor.remove_node(node)
             node.destroy_node()
         finally:
-            del node
-            frozen = gc.get_freeze_count()
-            gc.unfreeze()  # frozen cycles would never be collected, and the node would stay in the ROS graph
-            gc.collect()
-            if frozen:
-                gc.freeze()
+            self._executor.create_task(_collect)  # a later turn, because the executor still holds the node in this one
         return name
 
     def pop_last(self) -> Any:
@@ -136,3 +131,12 @@ class Components:
     def _refuse_taken(self, name: str) -> None:
         if name in self._reserved or name in self.names().values():
             raise LoadError(f"the node name {name} is taken in this container; give the component another name or unload the first")
+
+
+def _collect() -> None:
+    """Frees destroyed nodes; frozen cycles would never be collected, and the node would stay in the ROS graph."""
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    gc.collect()
+    if frozen:
+        gc.freeze()

@@ -26,6 +26,12 @@ class Good(Node):
             with open(self.get_parameter("report_file").value, "w") as file:
                 file.write(self.get_fully_qualified_name())
 
+class Cyclic(Node):
+    def __init__(self, **kwargs):
+        super().__init__("cyclic", **kwargs)
+        self.me = self
+        self.create_timer(0.01, lambda: self.me)
+
 class Raises(Node):
     def __init__(self, **kwargs):
         super().__init__("raises", **kwargs)

@@ -142,6 +142,21 @@ def test_unknown_id(client: Client) -> None:
     assert "12345" in answer.error_message
 
 
+def test_unload_frees_a_node_that_was_frozen_and_in_a_cycle(start_container: Any, container_domain: int, tmp_path: Path) -> None:
+    box = start_container(tmp_path / "log", "--ros-args", "-r", "__node:=frozen", "-p", "expected_components:=[cyclic]")
+    try:
+        client = Client(container_domain, "frozen")
+        for _ in range(3):
+            loaded = client.load("Cyclic")
+            assert client.call(UnloadNode, unique_id=loaded.unique_id).success
+        assert client.until(lambda: not client.in_graph("cyclic"))
+        client.close()
+        assert "all 1 components are up" in box.text()
+        assert "already registered" not in box.text()  # rcl's warning about a second node of that name
+    finally:
+        box.close()
+
+
 def test_expected_components_are_watched(start_container: Any, container_domain: int, tmp_path: Path) -> None:
     arguments = ["--ros-args", "-r", "__node:=watched", "-p", "expected_components:=[good, camera]", "-p", "startup_timeout_s:=4.0"]
     box = start_container(tmp_path / "log", *arguments)
