@@ -19,7 +19,9 @@ JITTER_NS = 120_000
 DEFAULT_PERIOD_MS = 100
 
 
-def can_batches(car: Car, model: VehicleModel, motion: EgoMotion, start_ns: int, zero_ns: int, end_ns: int, seed: int) -> Iterator[tuple[int, CanBatch]]:
+def can_batches(
+    car: Car, model: VehicleModel, motion: EgoMotion, start_ns: int, zero_ns: int, end_ns: int, seed: int
+) -> Iterator[tuple[int, CanBatch]]:
     """(log time, batch) of 10 ms of each bus, in order of time.
 
     Args:

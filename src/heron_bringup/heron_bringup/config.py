@@ -24,7 +24,7 @@ class GeneratedConfig:
     seconds: float = 12.0
     rate_hz: float = 10.0
     seed: int = 0
-    scale: float = 0.75
+    scale: float = 0.6
     jpeg_quality: int = 87
     lead_s: float = 1.2
     camera_delay_s: float = 0.012

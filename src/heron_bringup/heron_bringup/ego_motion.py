@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heron_core.se2 import SE2
 from heron_core.vehicle_model import VehicleModel
@@ -121,8 +120,3 @@ def position_deg(pose: SE2) -> tuple[float, float]:
     latitude0, longitude0, earth_m = 35.0, 139.0, 6_378_137.0
     latitude = latitude0 + math.degrees(pose.y / earth_m)
     return latitude, longitude0 + math.degrees(pose.x / (earth_m * math.cos(math.radians(latitude0))))
-
-
-def positions(motion: EgoMotion, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 3) x, y, yaw of base_link at the given times."""
-    return np.array([(pose.x, pose.y, pose.yaw) for pose in (motion.at(t).pose for t in times_s.tolist())])

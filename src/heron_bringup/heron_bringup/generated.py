@@ -24,6 +24,7 @@ from heron_bringup import bus_traffic, street
 from heron_bringup.config import GeneratedConfig
 from heron_bringup.ego_motion import EgoMotion
 from heron_bringup.lens_render import LensRenderer
+from heron_bringup.paths import config_folder
 from heron_can.car import load_car
 from heron_core.arrays import read_only
 from heron_core.frames import CameraFrame
@@ -35,7 +36,8 @@ FOLDER = Path(".heron", "generated")
 NAME = "calibration_street"
 VEHICLE_FILES = ("rig.yaml", "vehicle.yaml", "limits.yaml")
 MOST_WORKERS = 4  # each holds the rays of every camera and the street: about 0.5 GB
-_SOURCES = ("generated.py", "street.py", "street_paint.py", "lens_render.py", "ego_motion.py", "bus_traffic.py")
+SHOTS_PER_WORKER = 20  # for fewer a process takes longer to start than it saves
+_SOURCES = ("generated.py", "street.py", "street_paint.py", "scene.py", "lens_render.py", "ego_motion.py", "bus_traffic.py")
 
 Progress = Callable[[int, int], None]
 
@@ -50,19 +52,22 @@ class Shot:
     ego: SE2
 
 
-def ensure_generated(root: Path, config: GeneratedConfig | None = None, progress: Progress | None = None) -> Path:
+def ensure_generated(
+    root: Path, config: GeneratedConfig | None = None, progress: Progress | None = None, vehicle: Path | None = None
+) -> Path:
     """The generated recording of the demonstration car, made if it is not there yet.
 
     Args:
         root: the repository (or any folder to keep it under); the recording lies in `root`/.heron/generated.
         config: what to generate.
         progress: called with images done and images in all; by default a bar on the terminal.
+        vehicle: folder of the car; by default the demonstration car.
 
     Returns:
         Folder of the recording. It changes with the configuration, the car and the code that draws; older ones are removed.
     """
     wanted = config or GeneratedConfig()
-    vehicle = root / "config" / "vehicle" / "demo"
+    vehicle = vehicle or config_folder() / "vehicle" / "demo"
     folder = root / FOLDER
     target = folder / f"{NAME}-{digest(vehicle, wanted)[:10]}"
     if (target / "metadata.yaml").is_file():
@@ -189,7 +194,7 @@ _painter: Painter | None = None  # of a worker process
 
 
 def _start_worker(rig: Rig, config: GeneratedConfig) -> None:
-    global _painter  # noqa: PLW0603  (a pool hands state to its workers in no other way)
+    global _painter
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     cv2.setNumThreads(1)
     _painter = Painter(rig, config)
@@ -203,7 +208,7 @@ def _paint(shot: Shot) -> bytes:
 @contextmanager
 def _pool(rig: Rig, config: GeneratedConfig, workers: int | None, shots: int) -> Iterator[Callable[[list[Shot]], Iterator[bytes]]]:
     """A function that draws shots in order, in as many processes as asked for."""
-    count = min(workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS), shots)
+    count = min(workers or min(len(os.sched_getaffinity(0)), MOST_WORKERS, shots // SHOTS_PER_WORKER), shots)
     if count <= 1:
         painter = Painter(rig, config)
         yield lambda shots: map(painter.jpeg, shots)

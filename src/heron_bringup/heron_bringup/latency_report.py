@@ -38,17 +38,17 @@ def waterfall(latency_ms: Latency) -> dict[str, float]:
     return starts
 
 
-def draw_budget(latency_ms: Latency, path: Path, total_ms: float) -> None:
+def draw_budget(latency_ms: Latency, path: Path, total_ms: float | None = None) -> None:
     """Writes a picture of the latency budget: a bar per stage to its p50, paler on to its p99, red beyond the total.
 
     Args:
         latency_ms: stage → p50 and p99, as in `report.json`.
         path: .png to write.
-        total_ms: budget from exposure to CAN.
+        total_ms: budget from exposure to CAN, drawn as a line.
     """
     names = stage_order(latency_ms)
     starts = waterfall(latency_ms)
-    reach = max([1.2 * total_ms, *(1.05 * (starts[name] + latency_ms[name]["p99"]) for name in names)])
+    reach = max([1.2 * (total_ms or 1.0), *(1.05 * (starts[name] + latency_ms[name]["p99"]) for name in names)])
     image: NDArray[np.uint8] = np.empty((HEAD + ROW * max(1, len(names)) + 44, WIDTH, 3), np.uint8)
     image[:] = BACK
     _text(image, "latency budget: p50 solid, p99 pale", 24, 34, 0.66, WHITE)
@@ -59,7 +59,7 @@ def draw_budget(latency_ms: Latency, path: Path, total_ms: float) -> None:
         cv2.line(image, (x, HEAD - 10), (x, bottom), LINE, 1)
         _text(image, f"{tick:g}", x - 10, bottom + 24, 0.46, GREY)
     _text(image, "ms", WIDTH - RIGHT + 12, bottom + 24, 0.46, GREY)
-    limit = LEFT + round(total_ms * scale)
+    limit = None if total_ms is None else LEFT + round(total_ms * scale)
     for row, name in enumerate(names):
         y = HEAD + row * ROW
         values = latency_ms[name]
@@ -68,11 +68,12 @@ def draw_budget(latency_ms: Latency, path: Path, total_ms: float) -> None:
         _text(image, name.replace("_", " "), 24, y + 26, 0.54, WHITE if name in WHOLE else (205, 205, 205))
         cv2.rectangle(image, (start, y + 8), (max(start + 1, ends[1]), y + ROW - 10), TAIL, -1)
         cv2.rectangle(image, (start, y + 8), (max(start + 1, ends[0]), y + ROW - 10), MEDIAN, -1)
-        if ends[1] > limit:
+        if limit is not None and ends[1] > limit:
             cv2.rectangle(image, (max(limit, start), y + 8), (ends[1], y + ROW - 10), LATE, -1)
         _text(image, f"{values['p50']:.1f} / {values['p99']:.1f} ms", WIDTH - RIGHT + 12, y + 26, 0.5, WHITE)
-    cv2.line(image, (limit, HEAD - 10), (limit, bottom), LATE, 1)
-    _text(image, f"budget {total_ms:g} ms", limit - 52, HEAD - 18, 0.46, LATE)
+    if limit is not None:
+        cv2.line(image, (limit, HEAD - 10), (limit, bottom), LATE, 1)
+        _text(image, f"budget {total_ms:g} ms", limit - 52, HEAD - 18, 0.46, LATE)
     cv2.imwrite(str(path), image)
 
 
@@ -135,8 +136,8 @@ def _cameras(cameras: Mapping[str, Mapping[str, Any]]) -> Any:
     for key in columns:
         table.add_column(key, justify="right")
     for name, values in cameras.items():
-        cells = [f"{values.get(key, 0)}" for key in columns]
-        table.add_row(name, *(f"[red]{cell}[/red]" if key != "frames" and cell not in ("0", "0.0") else cell for key, cell in zip(columns, cells, strict=True)))
+        lost = {key: values.get(key, 0) for key in columns[1:]}
+        table.add_row(name, f"{values.get('frames', 0)}", *(f"[red]{count}[/red]" if count else f"{count}" for count in lost.values()))
     return table
 
 

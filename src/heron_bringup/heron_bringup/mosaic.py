@@ -12,14 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_bag.native import camera_topics, rig_of
+from heron_bag.native import camera_topics
 from heron_bag.reader import Bag, open_bag
 from heron_bringup.config import MosaicConfig
 from heron_bringup.mosaic_frames import pictures_at
 from heron_bringup.mosaic_layout import Box, Layout, make_layout
 from heron_bringup.path_overlay import draw_plan, ribbon, stations
 from heron_core.errors import InputError
-from heron_core.rig import Rig
+from heron_core.rig import Rig, load_rig
 from heron_core.signals import ControlStatus
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
@@ -86,41 +86,41 @@ def _speed(states: Sequence[VehicleState], stamps: NDArray[np.int64], stamp_ns: 
 
 def make_mosaic(
     recording: Path,
+    vehicle: Path,
     plans: Sequence[Trajectory],
     states: Sequence[VehicleState],
     out: Path,
     *,
     to_can_ms: Mapping[int, float] | None = None,
-    rig: Rig | None = None,
     title: str = "",
     config: MosaicConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Path, Path]:
+) -> tuple[Path, ...]:
     """Writes `out`/mosaic.mp4, one picture per plan at the plans' rate, and `out`/mosaic.jpg, the one in the middle.
 
     Args:
         recording: the cameras' recording, JPEG, H.264 or raw.
+        vehicle: folder of the car, whose rig.yaml has lenses and poses.
         plans: in base_link at their stamps.
         states: for the speed, any rate.
         out: an existing folder.
         to_can_ms: see `exposure_to_can_ms`.
-        rig: lenses and poses; by default the recording's own.
         title: stands in the corner, e.g. the policy.
         config: sizes and quality.
         progress: called with pictures done and pictures in all.
 
     Returns:
-        Video and picture.
+        Video and picture; nothing without plans.
 
     Raises:
-        InputError: no plans, or the recording has no images of the rig's cameras.
+        InputError: the recording has no images of the rig's cameras.
     """
     if not plans:
-        raise InputError(f"{recording}: no plans, so there is nothing to draw")
+        return ()
     settings = config or MosaicConfig()
     shown = moments(plans, states, to_can_ms or {})
     with open_bag(recording) as bag:
-        rig = seen_rig(bag, rig or rig_of(bag))
+        rig = seen_rig(bag, load_rig(vehicle / "rig.yaml"))
         topics = {topic: camera for topic, camera in camera_topics(bag).items() if camera in rig.cameras}
         layout = make_layout(rig, settings.width)
         widths = {name: box.width for name, box in layout.cameras.items()}
@@ -220,7 +220,9 @@ def _draw_above(canvas: U8, box: Box, moment: Moment, half_width_m: float) -> No
     middle, ground = box.width / 2, box.height - 7.0 * scale
 
     def place(xy: NDArray[np.float64]) -> NDArray[np.int32]:
-        return np.round(np.stack([middle - xy[..., 1] * scale, ground - xy[..., 0] * scale], axis=-1) * 16).astype(np.int32)
+        pixels = np.stack([middle - xy[..., 1] * scale, ground - xy[..., 0] * scale], axis=-1)
+        fixed: NDArray[np.int32] = np.round(pixels * 16).astype(np.int32)
+        return fixed
 
     for distance in (10, 20, 30, 40):
         y = round(ground - distance * scale)

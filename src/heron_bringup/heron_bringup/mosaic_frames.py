@@ -80,12 +80,14 @@ class CameraPictures:
 
 def _decode(frame: CameraFrame, width: int) -> U8 | None:
     if frame.encoding != "jpeg":
-        return np.ascontiguousarray(frame.data) if frame.encoding == "bgr8" else cv2.cvtColor(np.ascontiguousarray(frame.data), _COLOURS[frame.encoding])
+        pixels = np.ascontiguousarray(frame.data)
+        converted: U8 = pixels if frame.encoding == "bgr8" else cv2.cvtColor(pixels, _COLOURS[frame.encoding])
+        return converted
     full = _jpeg_width(frame.data)
-    for factor, flag in ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2)):
-        if full >= width * factor:
-            return cv2.imdecode(frame.data, flag)
-    return cv2.imdecode(frame.data, cv2.IMREAD_COLOR)
+    reduced = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
+    flag = next((flag for factor, flag in reduced if full >= width * factor), cv2.IMREAD_COLOR)
+    image: U8 | None = cv2.imdecode(frame.data, flag)
+    return image
 
 
 def _jpeg_width(data: U8) -> int:

@@ -44,7 +44,9 @@ def rows(rig: Rig) -> tuple[list[str], list[str], list[str]]:
 
     Left of the car is on the left in every row.
     """
-    front, middle, back = [], [], []
+    front: list[RigCamera] = []
+    middle: list[RigCamera] = []
+    back: list[RigCamera] = []
     by_focal = sorted(rig.cameras.values(), key=lambda camera: camera.lens.fx / camera.lens.width)
     for camera in by_focal:
         heading = heading_rad(camera)

@@ -102,7 +102,8 @@ def draw_plan(image: NDArray[np.uint8], camera: RigCamera, points: NDArray[np.fl
 
 
 def _fixed(pixels: F64) -> NDArray[np.int32]:
-    return np.round(pixels * (1 << SHIFT)).astype(np.int32)
+    fixed: NDArray[np.int32] = np.round(pixels * (1 << SHIFT)).astype(np.int32)
+    return fixed
 
 
 def _colour(time_s: float) -> tuple[float, float, float]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_bringup import street_paint as paint
-from heron_bringup.lens_render import Ripmap, Scene, Surface, Thing
+from heron_bringup.scene import Ripmap, Scene, Surface, Thing
 
 FIRST_M, LAST_M = -120.0, 260.0  # things stand between these x
 POLE_SPACING_M, POLE_SIZE_M = 16.0, (0.16, 6.0)

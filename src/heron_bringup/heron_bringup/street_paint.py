@@ -122,17 +122,21 @@ def facades(random: np.random.Generator, light: float) -> U8:
     return canvas.image
 
 
+def _toned(colour: Colour, factor: float) -> Colour:
+    return min(255.0, colour[0] * factor), min(255.0, colour[1] * factor), min(255.0, colour[2] * factor)
+
+
 def _house(canvas: Canvas, random: np.random.Generator, x: float, width: float, floors: int, wall: Colour) -> None:
     storey = 3.3
     height = floors * storey + float(random.uniform(0.4, 1.2))
     top = 16.0 - height
     canvas.box(x, top, width, height, wall)
-    bright, dark = tuple(min(255.0, c * 1.16) for c in wall), tuple(c * 0.72 for c in wall)
-    canvas.box(x, top, width, 0.45, bright)  # type: ignore[arg-type]
-    canvas.box(x, top + 0.45, width, 0.10, dark)  # type: ignore[arg-type]
-    canvas.box(x, 16.0 - 0.6, width, 0.6, dark)  # type: ignore[arg-type]
-    canvas.box(x, 16.0 - 3.5, width, 0.18, bright)  # type: ignore[arg-type]
-    canvas.box(x + width - 0.06, top, 0.12, height, dark)  # type: ignore[arg-type]
+    bright, dark = _toned(wall, 1.16), _toned(wall, 0.72)
+    canvas.box(x, top, width, 0.45, bright)
+    canvas.box(x, top + 0.45, width, 0.10, dark)
+    canvas.box(x, 16.0 - 0.6, width, 0.6, dark)
+    canvas.box(x, 16.0 - 3.5, width, 0.18, bright)
+    canvas.box(x + width - 0.06, top, 0.12, height, dark)
     count = int(width // 2.6)
     step = width / count
     for floor in range(floors):
@@ -142,7 +146,7 @@ def _house(canvas: Canvas, random: np.random.Generator, x: float, width: float, 
             if floor == 0:
                 _shop(canvas, random, left, step, door=i % 3 == 1)
             else:
-                _window(canvas, random, left, foot, bright)  # type: ignore[arg-type]
+                _window(canvas, random, left, foot, bright)
 
 
 def _window(canvas: Canvas, random: np.random.Generator, middle: float, foot: float, frame: Colour) -> None:
@@ -229,7 +233,7 @@ def shadow() -> U8:
 def car_side(paint: Colour) -> U8:
     """The side of a saloon, 4.4 x 1.46 m, cut out, its front to the right."""
     canvas = Canvas((512, 256), (4.4, 1.46), paint, 0)
-    dark = (paint[0] * 0.6, paint[1] * 0.6, paint[2] * 0.6)
+    dark = _toned(paint, 0.6)
     canvas.polygon([(0.9, 0.62), (1.4, 0.06), (2.75, 0.02), (3.45, 0.62)], paint)
     canvas.polygon([(1.08, 0.6), (1.47, 0.14), (2.05, 0.12), (2.05, 0.6)], (72, 62, 54))
     canvas.polygon([(2.13, 0.12), (2.68, 0.12), (3.2, 0.6), (2.13, 0.6)], (78, 68, 60))
@@ -250,7 +254,7 @@ def car_side(paint: Colour) -> U8:
 def car_end(paint: Colour, front: bool) -> U8:
     """Front or back of the body up to the bonnet, 1.8 x 0.88 m."""
     canvas = Canvas((256, 128), (1.8, 0.88), paint)
-    dark = (paint[0] * 0.6, paint[1] * 0.6, paint[2] * 0.6)
+    dark = _toned(paint, 0.6)
     canvas.box(0.0, 0.5, 1.8, 0.38, dark)
     canvas.box(0.0, 0.68, 1.8, 0.2, (26, 26, 28))
     lamp: Colour = (226, 240, 242) if front else (36, 36, 196)
@@ -273,4 +277,5 @@ def sky(random: np.random.Generator) -> U8:
         wrapped = np.concatenate([noise, noise, noise], axis=1)
         clouds += strength * cv2.resize(wrapped, (3 * 2048, 512), interpolation=cv2.INTER_CUBIC)[:, 2048:4096]
     veil = np.clip(clouds * 0.35, 0, 0.75)[:, :, None] * np.clip(elevation * 6, 0, 1)
-    return np.clip(base * (1 - veil) + 246 * veil, 0, 255).astype(np.uint8)
+    panorama: U8 = np.clip(base * (1 - veil) + 246 * veil, 0, 255).astype(np.uint8)
+    return panorama
