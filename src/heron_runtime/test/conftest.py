@@ -16,6 +16,7 @@ import pytest
 PACKAGE = "heron_runtime_test_components"
 COMPONENTS = """
 import threading, time
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 
 class Good(Node):
@@ -26,11 +27,10 @@ class Good(Node):
             with open(self.get_parameter("report_file").value, "w") as file:
                 file.write(self.get_fully_qualified_name())
 
-class Cyclic(Node):
+class Cyclic(LifecycleNode):  # its state machine keeps the rcl node alive
     def __init__(self, **kwargs):
         super().__init__("cyclic", **kwargs)
         self.me = self
-        self.create_timer(0.01, lambda: self.me)
 
 class Raises(Node):
     def __init__(self, **kwargs):

@@ -142,7 +142,7 @@ def test_unknown_id(client: Client) -> None:
     assert "12345" in answer.error_message
 
 
-def test_unload_frees_a_node_that_was_frozen_and_in_a_cycle(start_container: Any, container_domain: int, tmp_path: Path) -> None:
+def test_unload_frees_a_managed_node_in_a_frozen_container(start_container: Any, container_domain: int, tmp_path: Path) -> None:
     box = start_container(tmp_path / "log", "--ros-args", "-r", "__node:=frozen", "-p", "expected_components:=[cyclic]")
     try:
         client = Client(container_domain, "frozen")
