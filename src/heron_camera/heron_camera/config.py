@@ -21,7 +21,7 @@ class SyncConfig:
     """
 
     tolerance_ms: float = 40.0
-    period_ms: float = 100.0
+    period_ms: float = 0.0
     max_wait_ms: float = 80.0
     incomplete: Literal["refuse", "mark"] = "refuse"
     clock_jump_ms: float = 1000.0

@@ -82,7 +82,10 @@ class JpegDecoder:
         if fault:
             raise PictureError(fault)
         if reduce > 1:
-            image = cv2.imdecode(data, _REDUCED[reduce])
+            try:
+                image = cv2.imdecode(data, _REDUCED[reduce])
+            except cv2.error as error:
+                raise PictureError(f"JPEG cannot be decoded: {error.err}") from error
             if image is None:
                 raise PictureError("JPEG cannot be decoded")
             return Picture("bgr", (Plane(image, reduce, reduce),))
@@ -136,8 +139,7 @@ class VideoDecoder:
         except (FFmpegError, ValueError) as error:
             raise self._broken(f"damaged H.264 packet of {len(data)} bytes: {error}") from error
         if len(frames) != 1 or frames[0].is_corrupt:
-            raise self._broken(f"H.264 packet of {len(data)} bytes gives {len(frames)} pictures, damaged ones among them" if frames else
-                               f"H.264 packet of {len(data)} bytes gives no picture")  # fmt: skip
+            raise self._broken(f"H.264 packet of {len(data)} bytes gives {'a damaged picture' if frames else 'no picture'}")
         return DecodedFrame(frame.camera, frame.stamp_ns, frame.received_ns, planes_of(frames[0]))
 
     def _broken(self, reason: str) -> PictureError:
@@ -170,9 +172,9 @@ def _packet(data: NDArray[np.uint8]) -> av.Packet[Any]:
 
 
 def _codec(name: str) -> VideoCodecContext:
-    """One thread (the caller spreads cameras over threads), no reordering delay, no concealment of errors."""
+    """One thread (the caller spreads cameras over threads), no reordering delay, and every error is raised."""
     codec = cast(VideoCodecContext, av.CodecContext.create(name, "r"))
     codec.thread_count = 1
     codec.flags |= Flags.low_delay
-    codec.options = {"err_detect": _EXPLODE, "ec": "0"}
+    codec.options = {"err_detect": _EXPLODE}
     return codec

@@ -52,10 +52,8 @@ class Picture:
         """PictureError unless this is a picture of a `width` x `height` camera."""
         plane = self.planes[0]
         found = (plane.pixels.shape[1], plane.pixels.shape[0])
-        wanted = (-(-width // plane.step_x), -(-height // plane.step_y))
-        if found != wanted:
-            scale = f" (at 1/{plane.step_x} resolution)" if plane.step_x > 1 else ""
-            raise PictureError(f"image is {found[0]}x{found[1]}{scale}, the rig says {wanted[0]}x{wanted[1]}")
+        if found != (-(-width // plane.step_x), -(-height // plane.step_y)):
+            raise PictureError(f"image is {found[0] * plane.step_x}x{found[1] * plane.step_y}, the rig says {width}x{height}")
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,6 @@ class Exposed(Protocol):
     def stamp_ns(self) -> int:
         """Exposure mid-point."""
 
-    @property
-    def received_ns(self) -> int:
-        """Arrival."""
-
 
 F = TypeVar("F", bound=Exposed)
 
@@ -103,18 +99,18 @@ class FrameSynchroniser(Generic[F]):
         self._clear()
         self._now_ns = 0
 
-    def push(self, frame: F) -> list[FrameGroup[F]]:
-        """Takes a frame; returns the sets that it completes or ends, refused ones among them, oldest first."""
+    def push(self, frame: F, now_ns: int) -> list[FrameGroup[F]]:
+        """Takes a frame at `now_ns`; returns the sets that it completes or ends, refused ones among them, oldest first."""
         if frame.camera not in self.cameras:
             raise ValueError(f"{frame.camera} is not one of {', '.join(self.names)}")
-        groups = self.poll(frame.received_ns)
+        groups = self.poll(now_ns)
         counts = self.cameras[frame.camera]
         counts["frames"] += 1
         newest = self._newest.get(frame.camera)
         if newest is not None and frame.stamp_ns < newest - self.config.clock_jump_ns:
             groups += self._restart()
             newest = None
-        self._arrived[frame.camera] = max(frame.received_ns, self._now_ns)
+        self._arrived[frame.camera] = self._now_ns
         if frame.stamp_ns in self._recent.setdefault(frame.camera, []):
             counts["duplicated"] += 1
             return groups
