@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REPLAYED = ("bag", "log")
 _RECEIVE_TIMEOUT_S = 0.1
-_PAUSE_S = 0.002  # between bursts: waking up once per frame costs more than the frame; the stamp tells when it came
+_PAUSE_S = 0.005  # between bursts: waking up once per frame costs more than the frame; the stamp tells when it came
 _BACKOFF_S = (0.05, 2.0)  # first and longest wait before a lost bus is opened again
 _TX_DIGEST = struct.Struct("<qIBB")
 Opener = Callable[[], "can.BusABC"]
