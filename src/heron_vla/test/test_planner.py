@@ -63,7 +63,7 @@ def test_what_is_not_covered_gives_no_table() -> None:
 def test_an_invalid_signal_gives_no_table(name: str) -> None:
     collected = EgoHistory(EgoHistorySpec())
     for at_ms in range(0, 1001, 10):
-        collected.add(state(at_ms, **({name: Signal(5.0, 0, False)} if at_ms == 500 else {})))
+        collected.add(state(at_ms, True, **({name: Signal(5.0, 0, False)} if at_ms == 500 else {})))
     assert collected.at(T0 + 1000 * MS) == f"no valid {name}"
     assert collected.at(T0 + 1000 * MS - 1) == f"no valid {name}"
 

@@ -72,7 +72,14 @@ def run(policy: str, latency_ms: int, deadline_ms: int = 500, manoeuvre: str = "
     scheduler = Scheduler(START, {"inference": latency_ms * MS})
     plans: list[Trajectory] = []
     events: list[Event] = []
-    scheduler.tap(lambda topic, _, message: {"/plan/trajectory": plans, "/events": events}.get(topic, []).append(message))
+
+    def keep(topic: str, _: int, message: Any) -> None:
+        if topic == "/plan/trajectory":
+            plans.append(message)
+        elif topic == "/events":
+            events.append(message)
+
+    scheduler.tap(keep)
     overrides = [Parameter("policy", value=policy), Parameter("deadline_ms", value=deadline_ms)]
     node = PolicyNode(lambda it: scheduler.host(it, "perception"), parameter_overrides=overrides)
     source = Replay(lambda it: scheduler.host(it, "perception"), parameter_overrides=[Parameter("manoeuvre", value=manoeuvre)])
