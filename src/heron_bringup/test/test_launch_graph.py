@@ -1,0 +1,78 @@
+"""The graph of launch/heron.launch.xml fits its components: every parameter is one that the component's config accepts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heron_bag.config import RecorderConfig
+from heron_bringup.paths import config_folder, launch_folder
+from heron_camera.config import CameraConfig, FramesConfig
+from heron_can.config import CanConfig
+from heron_control.config import ControlConfig
+from heron_runtime.config import ContainerConfig
+from heron_runtime.launch_reader import Component, Process, arguments, parse
+from heron_runtime.param_files import parameters_for
+from heron_runtime.params import RuntimeConfig, config_from_parameters, split_runtime
+from heron_vla.config import PolicyConfig
+
+CONFIGS = {
+    "camera": CameraConfig, "frames": FramesConfig, "policy": PolicyConfig, "recorder": RecorderConfig, "can": CanConfig, "control": ControlConfig,
+}
+CAR = {"policy": "/p"}
+REPLAY = {"policy": "/p", "bag": "/b", "profile": str(config_folder() / "profile/replay.yaml"), "time_offset_ns": "12", "report_dir": "/r"}
+
+
+def graph(given: dict[str, str]) -> tuple[list[Process], dict[str, Component]]:
+    processes = parse(launch_folder() / "heron.launch.xml", given)
+    return processes, {component.name: component for process in processes for component in process.components}
+
+
+def configs(given: dict[str, str]) -> dict[str, Any]:
+    built: dict[str, Any] = {}
+    for name, component in graph(given)[1].items():
+        runtime, own = split_runtime(component.params)
+        config_from_parameters(RuntimeConfig, runtime, name)
+        built[name] = config_from_parameters(CONFIGS[name], own, name)
+    return built
+
+
+@pytest.mark.parametrize("given", [CAR, {**CAR, "shadow": "true"}, REPLAY, {**REPLAY, "record": "true", "record_to": "/out"}])
+def test_parameters_fit_the_components_and_containers(given: dict[str, str]) -> None:
+    processes, components = graph(given)
+    assert set(configs(given)) == set(CONFIGS) - (set() if "record" in given else {"recorder"})
+    for process in processes:
+        config = config_from_parameters(ContainerConfig, process.params, process.name)
+        assert config.expected_components == tuple(component.name for component in process.components)
+    assert [process.name for process in processes] == ["perception", "actuation"]
+    assert [component.name for component in processes[1].components] == ["can", "control"]
+    assert all(component.full_name == f"/{name}" for name, component in components.items())
+
+
+def test_shadow_never_writes_to_the_cars_buses() -> None:
+    shadow = configs({**CAR, "shadow": "true"})
+    assert (shadow["control"].mode, shadow["control"].listen_only, shadow["can"].listen_only) == ("shadow", True, True)
+    replay = configs(REPLAY)
+    assert (replay["control"].mode, replay["control"].interface, replay["can"].interface) == ("shadow", "bag", "bag")
+    car = configs(CAR)
+    assert (car["control"].mode, car["control"].listen_only, car["can"].interface) == ("drive", False, "")
+
+
+def test_both_containers_get_malloc_and_fast_dds_settings() -> None:
+    for process in graph(CAR)[0]:
+        assert Path(process.env["FASTRTPS_DEFAULT_PROFILES_FILE"]).is_file()
+        assert int(process.env["MALLOC_MMAP_THRESHOLD_"]) == 1 << 30
+
+
+@pytest.mark.parametrize("profile", sorted((config_folder() / "profile").glob("*.yaml")), ids=lambda path: path.stem)
+def test_profiles_name_only_nodes_of_the_graph(profile: Path) -> None:
+    known = {*CONFIGS, "perception", "actuation"}
+    text = profile.read_text()
+    sections = [line[1:-1] for line in text.splitlines() if line.startswith("/")]
+    assert sections
+    assert set(sections) <= known
+    assert all(parameters_for(profile, "", name) for name in sections)
+
+
+def test_every_argument_is_described() -> None:
+    assert all(argument.description for argument in arguments(launch_folder() / "heron.launch.xml"))
