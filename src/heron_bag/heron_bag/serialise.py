@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from rosbags.serde import SerdeError
 
 from heron_bag.definitions import require
 from heron_bag.errors import BagError
@@ -64,9 +65,17 @@ def serialise(native: object) -> memoryview:
 
 
 def canonical(ros_type: str, raw: bytes | memoryview) -> memoryview:
-    """`raw` with every padding byte zero: equal messages give equal bytes."""
+    """`raw` with every padding byte zero: equal messages give equal bytes.
+
+    Raises:
+        BagError: the bytes do not fit the type.
+    """
     store = require(ros_type)
-    return store.serialize_cdr(store.deserialize_cdr(memoryview(raw), ros_type), ros_type, little_endian=True)
+    try:
+        message = store.deserialize_cdr(memoryview(raw), ros_type)
+    except SerdeError as error:
+        raise BagError(f"{len(raw)} bytes do not fit {ros_type}: {error}") from error
+    return store.serialize_cdr(message, ros_type, little_endian=True)
 
 
 def _make(ros_type: str, **fields: Any) -> Any:

@@ -207,5 +207,3 @@ def test_reading_is_not_slow(tmp_path: Path) -> None:
     with open_bag(tmp_path / "b") as bag:
         total = sum(len(raw) for _, _, _, raw in bag.messages())
     assert total / (time.perf_counter() - began) > 3e8  # B/s; 2 to 4 GB/s on an idle machine, and this must hold on a busy one
-
-

@@ -91,7 +91,12 @@ def _opencv(name: str, camera: OpencvCamera, file: Path) -> RigCamera:
 
 
 def _matrix(storage: Any, node: str, file: Path) -> Any:
-    matrix = storage.getNode(node).mat()
+    import cv2
+
+    try:
+        matrix = storage.getNode(node).mat()
+    except cv2.error:  # not even a mapping
+        matrix = None
     if matrix is None:
         raise BagError(f"{file}: has no matrix {node!r}")
     return np.asarray(matrix)
