@@ -47,7 +47,8 @@ def replay(ros, demo, tmp_path, monkeypatch):
         monkeypatch.setattr("heron_can.node.bag_batches", lambda path: iter(batches))
         scheduler, seen = Scheduler(T0, {}), {}
         scheduler.tap(lambda topic, now_ns, message: seen.setdefault(topic, []).append(message))
-        overrides = [Parameter("vehicle", value=str(ROOT / "config/vehicle/demo")), Parameter("interface", value="bag"), Parameter("source", value="x")]
+        values = {"vehicle": str(ROOT / "config/vehicle/demo"), "interface": "bag", "source": "x"}
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
         node = CanNode(lockstep=lambda node: scheduler.host(node, "actuation"), parameter_overrides=overrides)
         scheduler.run()
         report = node.report()
@@ -92,7 +93,8 @@ def test_silence_is_an_event_and_invalidates(replay):
 
 def test_wrong_checksums_are_counted(replay):
     def spoil(frames):
-        return [frame._replace(data=frame.data[:7] + bytes([frame.data[7] ^ 1])) if frame.id == 0xB0 and n % 2 else frame for n, frame in enumerate(frames)]
+        wrong = [frame._replace(data=frame.data[:7] + bytes([frame.data[7] ^ 1])) for frame in frames]
+        return [bad if good.id == 0xB0 and n % 2 else good for n, (good, bad) in enumerate(zip(frames, wrong, strict=True))]
 
     _, report = replay(spoil)
     assert report["can"]["faults"]["checksum_error VEHICLE_SPEED"] > 10
@@ -107,7 +109,8 @@ def test_a_wrong_signal_name_stops_the_component(ros, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("values", "words"), [({"interface": "bag"}, "source"), ({"source": "x"}, "source"), ({"tick_ms": 0}, "tick_ms = 0"), ({"queue_frames": 1}, "queue")]
+    ("values", "words"),
+    [({"interface": "bag"}, "source"), ({"source": "x"}, "source"), ({"tick_ms": 0}, "tick_ms = 0"), ({"queue_frames": 1}, "queue")],
 )
 def test_impossible_parameters(values, words):
     with pytest.raises(ValueError, match=words):
