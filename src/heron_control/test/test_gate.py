@@ -99,7 +99,7 @@ def test_a_modest_command_passes_untouched(gate: Gate) -> None:
 @pytest.mark.parametrize(("speed", "expected"), [(0.0, 0.8 * 0.01), (10.0, 3.6 * 0.01 / 100 * 2.8), (30.0, 3.6 * 0.01 / 900 * 2.8)])
 def test_steering_grows_by_the_tightest_of_rate_and_jerk(gate: Gate, speed: float, expected: float) -> None:
     verdict = gate.send(Command(1.0, 0.0, True), speed, 0.0, engaged(gate, speed))
-    assert verdict.limited and verdict.sent is not None
+    assert verdict.limited and verdict.sent is not None and gate.limited == 1
     assert expected - 2e-5 <= verdict.sent.steer_rad <= expected + 1e-9
 
 
