@@ -32,6 +32,7 @@ from heron_runtime.config import ContainerConfig
 from heron_runtime.health import Health
 from heron_runtime.loader import Components, LoadError, LoadRequest
 from heron_runtime.params import config_from_parameters, flatten
+from heron_runtime.shm import mapped, sweep
 from heron_runtime.watchdog import StopGuard, die_with_parent, schedule
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -265,6 +266,9 @@ def run(argv: Sequence[str]) -> int:
     container.get_logger().info(f"stopping: {guard.reason}")
     container.close()
     executor.shutdown(0)
+    executor.current = None
+    gc.unfreeze()
+    gc.collect()  # managed nodes live on in cycles, and with them the DDS participant and its shared memory
     rclpy.try_shutdown()
     return container.exit_code
 
@@ -289,6 +293,7 @@ def main() -> None:
             thread.join()  # under the watchdog's eyes
     sys.stdout.flush()
     sys.stderr.flush()
+    sweep(mapped(os.getpid()), but=os.getpid())  # a component that is still referenced somewhere keeps the DDS participant
     os._exit(code)  # exit handlers of DDS and inference libraries have been seen to hang: nothing of ours is left to do
 
 

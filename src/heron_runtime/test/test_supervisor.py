@@ -33,7 +33,7 @@ def logged(out_dir: Path, name: str, text: str) -> Callable[[], bool]:
 def test_runs_until_told_and_leaves_no_shared_memory(ros_env: dict[str, str], tmp_path: Path) -> None:
     lines: list[str] = []
     seen: set[str] = set()
-    supervisor = Supervisor([container("a", "Good"), container("b", "Good")], ros_env, tmp_path, lines.append)
+    supervisor = Supervisor([container("a", "Good"), container("b", "Cyclic")], ros_env, tmp_path, lines.append)
     up = [logged(tmp_path, name, "components are up") for name in "ab"]
 
     def ready() -> bool:
@@ -47,6 +47,7 @@ def test_runs_until_told_and_leaves_no_shared_memory(ros_env: dict[str, str], tm
     assert any(line.startswith("[a] ") for line in lines)
     own = {name for name in seen if "port" not in name}
     assert own
+    assert not own & set(supervisor.swept), "a clean exit leaves nothing to sweep"
     assert not [name for name in own if (FOLDER / name).exists()]
 
 
