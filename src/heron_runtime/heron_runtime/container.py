@@ -21,7 +21,6 @@ import rclpy
 from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
@@ -29,6 +28,7 @@ from rclpy.utilities import remove_ros_args
 
 from heron_core.errors import HeronError
 from heron_runtime.config import ContainerConfig
+from heron_runtime.executor import AttributingExecutor
 from heron_runtime.health import Health
 from heron_runtime.loader import Components, LoadError, LoadRequest
 from heron_runtime.params import config_from_parameters, flatten
@@ -40,18 +40,6 @@ NAME = "component_container"
 KNOWN_EXTRA_ARGUMENTS = ("use_intra_process_comms",)  # given for C++ components; ours always hand over by reference
 _BUILT_IN_PARAMETERS = ("use_sim_time", "start_type_description_service")
 _HEALTH_PERIOD_S = 1.0
-
-
-class AttributingExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is untyped
-    """A single-threaded executor that remembers whose callback runs, so that an exception has an owner."""
-
-    current: Any = None
-
-    def wait_for_ready_callbacks(self, *args: Any, **kwargs: Any) -> Any:
-        """As in the base class."""
-        handler, entity, node = super().wait_for_ready_callbacks(*args, **kwargs)
-        self.current = node
-        return handler, entity, node
 
 
 class Container(Node):  # type: ignore[misc]  # rclpy is untyped
