@@ -175,6 +175,14 @@ def test_the_encoded_frame_is_judged_not_the_command(gate: Gate, bus: Any, bend:
     assert all(not on for _, _, _, on in read_bytes(bus.frames))
 
 
+def test_a_frame_at_rest_that_requests_is_never_sent(limits: Any, model: Any, bus: Any) -> None:
+    faithful = bus.encode
+    bus.encode = lambda command: faithful(Command(command.steer_rad, command.accel_mps2, True))
+    gate = Gate(limits, model, bus, bus.write)
+    assert "at rest" in gate.send(Command(0.0, 0.0, False), 5.0, 0.0, TICK_NS).fault
+    assert bus.frames == [] and gate.rejected == 1
+
+
 def test_whitelist_by_bus_id_and_length(limits: Any, model: Any, bus: Any) -> None:
     for change in ({"id": 0x2E1}, {"length": 7}, {"bus": "other"}):
         listed = dataclasses.replace(limits, commands=(dataclasses.replace(limits.commands[0], **change), limits.commands[1]))
