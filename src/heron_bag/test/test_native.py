@@ -34,6 +34,7 @@ def pixels(encoding: str) -> CameraFrame:
 
 
 RAW = [pixels(encoding) for encoding in ("rgb8", "bgr8", "mono8", "nv12", "yuyv")]
+VIEWS = read_only(np.arange(72, dtype=np.uint8).reshape(1, 3, 4, 6))
 SAMPLES = {
     "/camera/front/image/compressed": frame(3, 101),
     "/camera/front/video": CameraFrame("CAM_FRONT", START_NS, START_NS, "h264", read_only(np.arange(99, dtype=np.uint8))),
@@ -51,7 +52,7 @@ SAMPLES = {
     "/events": Event(START_NS, "bookmark", "x", "text"),
     "/clock": START_NS,
     "/frames": FrameSet(
-        START_NS, "d", ("CAM_FRONT",), (START_NS,), (True,), {"images": read_only(np.arange(3 * 4 * 6, dtype=np.uint8).reshape(1, 3, 4, 6))}, {}, STAGES
+        START_NS, "d", ("CAM_FRONT",), (START_NS,), (True,), {"images": VIEWS}, {}, STAGES
     ),
 }  # fmt: skip
 

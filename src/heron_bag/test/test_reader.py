@@ -39,7 +39,7 @@ def test_range_is_half_open_and_topics_are_checked(tmp_path: Path) -> None:
     with open_bag(write_frames(tmp_path / "b", 10)) as bag:
         chosen = [log_ns for _, _, log_ns, _ in bag.messages([FRONT], START_NS + 2 * PERIOD_NS, START_NS + 5 * PERIOD_NS)]
         assert chosen == [START_NS + i * PERIOD_NS for i in (2, 3, 4)]
-        with pytest.raises(BagError, match="/nope.*has /camera/front"):
+        with pytest.raises(BagError, match=r"/nope.*has /camera/front"):
             bag.messages(["/nope"])
 
 
@@ -183,7 +183,7 @@ def test_what_is_no_recording_is_refused_by_name(tmp_path: Path, content: bytes 
 
 
 def test_folders_without_a_recording_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match="neither metadata.yaml nor"):
+    with pytest.raises(BagError, match=r"neither metadata\.yaml nor"):
         open_bag(tmp_path)
     write_frames(tmp_path / "b", 2)
     mcap_of(tmp_path / "b").unlink()
