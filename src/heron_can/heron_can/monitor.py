@@ -23,6 +23,7 @@ class Monitor:
         self._start_ns = start_ns
         self._silent: set[str] = set()
         self._valid: set[str] = set()
+        self._lost: set[str] = set()
         self.counts: Counter[str] = Counter()
 
     def check(self, decoder: Decoder, state: VehicleState) -> list[str]:
@@ -51,9 +52,10 @@ class Monitor:
         valid = {name for name, signal in state.signals.items() if signal.valid}
         if valid == self._valid:
             return []
-        lost, back = sorted(self._valid - valid), sorted(valid - self._valid)
+        lost = sorted(self._valid - valid)
+        back = sorted(self._lost & valid)
         for name in lost:
             self.counts[f"lost {name}"] += 1
-        known, self._valid = self._valid, valid
-        found = [f"no valid {', '.join(lost)}"] if lost else []
-        return found + ([f"valid again: {', '.join(back)}"] if back and known else [])
+        self._lost = (self._lost | set(lost)) - valid
+        self._valid = valid
+        return ([f"no valid {', '.join(lost)}"] if lost else []) + ([f"valid again: {', '.join(back)}"] if back else [])

@@ -68,6 +68,7 @@ def test_lockstep_publishes_state_odometry_gnss_and_tap(replay):
     assert all(np.ptp(batch.stamp_ns) <= 10 * MS for batch in taps)
     assert sum(len(batch) for batch in taps) >= 0.97 * report["can"]["rx"]
     assert report["can"]["faults"] == {} and report["can"]["tx"] == 0
+    assert "/events" not in seen
 
 
 def test_two_runs_are_equal_to_the_bit(replay):
@@ -85,6 +86,7 @@ def test_silence_is_an_event_and_invalidates(replay):
     texts = [event.text for event in seen["/events"] if event.kind == "can"]
     assert any("bus vehicle is silent" in text for text in texts) and any("bus vehicle speaks again" in text for text in texts)
     assert any(text.startswith("no valid") and "speed" in text for text in texts)
+    assert sum(text.startswith("valid again") for text in texts) >= 1
     assert report["can"]["faults"]["silence_timeout vehicle"] == 1
     lost = next(state for state in seen["/vehicle/state"] if state.stamp_ns > T0 + 500 * MS)
     assert not lost["speed"].valid and lost["speed"].age_ns > 100 * MS
