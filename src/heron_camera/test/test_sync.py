@@ -188,7 +188,7 @@ def test_wrong_use() -> None:
         Drive().push("D", 0)
     with pytest.raises(ValueError, match="at least one camera"):
         Drive(())
-    with pytest.raises(ValueError, match="tolerance_ms 60.0 must be below period_ms 50"):
+    with pytest.raises(ValueError, match=r"tolerance_ms 60\.0 must be below period_ms 50"):
         SyncConfig(tolerance_ms=60.0, period_ms=50.0)
     with pytest.raises(ValueError, match="max_wait_ms nan must be at least 1"):
         SyncConfig(max_wait_ms=float("nan"))
