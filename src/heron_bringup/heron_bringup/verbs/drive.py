@@ -1,0 +1,56 @@
+"""Drive: a recording (in real time or in lock-step), or the car; ends with a report and a picture."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """Examples:
+
+./heron drive                                    a generated seven-camera street, in real time
+
+./heron drive --bag REC --lockstep --out OUT     a recording, identical to the bit each time
+
+./heron drive --bag REC --seconds 20 --no-images
+
+./heron drive --live --vehicle config/vehicle/demo --policy POLICY   the car (starts disengaged)
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def drive(
+    bag: Annotated[Path | None, typer.Option(help="Recording: a rosbag2 folder, .mcap or .db3. Default: the generated street.")] = None,
+    lockstep: Annotated[bool, typer.Option("--lockstep", help="On simulated time: the same bytes each time, as fast as it goes.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="The car: cameras and CAN of --vehicle.")] = False,
+    policy: Annotated[str, typer.Option(help="A policy folder, or 'kinematic'.")] = "kinematic",
+    vehicle: Annotated[Path | None, typer.Option(help="Folder of the car. Default: the one in the recording.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this much recorded time.")] = None,
+    images: Annotated[bool, typer.Option("--images/--no-images", help="Make the mosaic video and pictures.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the generated street.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for report.json, the recording of the run, and pictures.")] = Path("out/drive"),
+) -> None:
+    """Cameras, policy, control and CAN in one run; commands of a replay go to a shadow bus that no car hears."""
+    from heron_bringup.drive.inputs import DriveOptions
+    from heron_bringup.drive.run import drive as run_drive
+    from heron_bringup.latency_report import print_report
+
+    console = Console()
+    options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed)
+    columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("preparing", total=None)
+        outcome = run_drive(
+            options,
+            say=lambda text: console.print(text, highlight=False, soft_wrap=True),
+            progress=lambda done_s, total_s: bar.update(task, description=f"{done_s:6.1f} s of {total_s:.1f} s", completed=done_s, total=total_s),
+        )
+    print_report(outcome.report)
+    console.print(f"report: {out / 'report.json'}", highlight=False)
+    for failure in outcome.failures:
+        console.print(f"[bold red]failed:[/] {failure}", highlight=False)
+    if outcome.failures:
+        raise typer.Exit(1)
