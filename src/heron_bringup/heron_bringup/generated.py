@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -196,6 +197,9 @@ _painter: Painter | None = None  # of a worker process
 def _start_worker(rig: Rig, config: GeneratedConfig) -> None:
     global _painter
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # a killed parent cannot end its workers, so they watch it
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
     cv2.setNumThreads(1)
     _painter = Painter(rig, config)
 
