@@ -95,6 +95,8 @@ class Recorder:
             self._stopping = True
             self._ready.notify()
         self._thread.join(_JOIN_S)
+        if self._thread.is_alive():
+            self._say(f"recording could not be finished within {_JOIN_S:.0f} s: its last messages and its index may be missing")
 
     def _write(self, topic: str, log_ns: int, raw: bytes) -> None:
         self._writer.write(topic, log_ns, raw)

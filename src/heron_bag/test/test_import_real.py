@@ -15,7 +15,7 @@ from bag_samples import REPOSITORY, mcap_of, real_data
 from mcap_ros2.reader import read_ros2_messages
 from rosbags.rosbag2 import Reader
 
-from heron_bag.attachments import notes_of
+from heron_bag.attachments import PROVENANCE, notes_of
 from heron_bag.digest import bag_digest
 from heron_bag.importing.config import load_import_config
 from heron_bag.importing.importer import ImportResult, import_recording
@@ -106,7 +106,9 @@ def test_surround_dgp(tmp_path: Path) -> None:
     with open_bag(tmp_path / "b") as bag:
         frames = [frame for _, frame in camera_frames(bag)]
         rig = rig_of(bag)
+        files = json.loads(bag.attachments[PROVENANCE])["files"]
     assert len(frames) == 9
+    assert len(files) == 9 + 2  # images of the same name in three folders, calibration, import file
     assert {frame.stamp_ns for frame in frames} == {1556919593841523000, 1556919593941523000, 1556919594041524200}
     assert frames[0].data.tobytes() == (data / "rgb" / "CAMERA_01" / "15569195938415230.jpg").read_bytes()
     for name, yaw_deg in (("CAM_FRONT", 0), ("CAM_FRONT_LEFT", 60), ("CAM_FRONT_RIGHT", -60)):

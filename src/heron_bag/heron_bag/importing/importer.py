@@ -112,8 +112,8 @@ def _write(
         start_ns, end_ns = min(start_ns, log_ns), max(end_ns, log_ns)
         progress(done + 1, total)
     notes, counts = _notes(config, tally), dict(sorted(tally.counts.items()))
-    files = {file.name: file for recording in recordings for file in recording.files}
-    files |= {file.name: file for file in (config_file, *rig_files)}
+    used = [*(file for recording in recordings for file in recording.files), *rig_files, config_file.resolve()]
+    files = {f"{file.parent.name}/{file.name}": file for file in used}
     writer.attach(PROVENANCE, provenance(f"import {config_file.name}", notes, files, counts=counts))
     return ImportResult(out, dict(sorted(writer.counts.items())), counts, tally.remarks, notes, start_ns, end_ns)
 

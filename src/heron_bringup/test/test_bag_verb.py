@@ -1,0 +1,61 @@
+"""`./heron bag` as a person uses it: what it prints, writes and returns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from heron_bringup import cli
+
+CONFIG = """
+name: two_images
+note: two grey images
+timeline: {align: start, start: "2024-01-01T00:00:00Z"}
+sources:
+  - images: {files: "*.jpg", camera: CAM_FRONT, fps: 10}
+calibration:
+  assumed: everything
+  nominal: {CAM_FRONT: {width: 64, height: 48, hfov_deg: 60, mounting: {position_m: [1, 0, 1]}}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """An import file with two images beside it."""
+    for name in "ab":
+        cv2.imwrite(str(tmp_path / f"{name}.jpg"), np.full((48, 64, 3), 128, np.uint8))
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    return tmp_path / "c.yaml"
+
+
+def test_import_info_and_cut(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bag", "import", str(config), "--out", str(tmp_path / "B")]) == cli.EXIT_DONE
+    said = capsys.readouterr().out
+    assert "Note: two grey images" in said and "assumed, not measured: everything" in said and "2 frames of CAM_FRONT" in said
+    assert cli.main(["bag", "info", str(tmp_path / "B")]) == cli.EXIT_DONE
+    assert "/camera/front/image/compressed" in capsys.readouterr().out
+    assert cli.main(["bag", "info", str(tmp_path / "B"), "--json"]) == cli.EXIT_DONE
+    report = json.loads(capsys.readouterr().out)
+    assert report["messages"] == 4 and report["notes"][0] == "two grey images"
+    assert cli.main(["bag", "cut", str(tmp_path / "B"), "--out", str(tmp_path / "C"), "--start", "0.05"]) == cli.EXIT_DONE
+    assert "3 messages of 3 topics" in capsys.readouterr().out
+
+
+def test_exit_codes_and_reasons(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bag", "info", str(tmp_path / "nope")]) == cli.EXIT_WRONG_USE
+    assert "no such recording" in capsys.readouterr().err
+    config.write_text(CONFIG.replace("note:", "nota:"))
+    assert cli.main(["bag", "import", str(config), "--out", str(tmp_path / "B")]) == cli.EXIT_WRONG_USE
+    assert "c.yaml: unknown key 'nota'; did you mean 'note'" in capsys.readouterr().err
+    config.write_text(CONFIG)
+    assert cli.main(["bag", "import", str(config), "--out", str(tmp_path / "B")]) == cli.EXIT_DONE
+    assert cli.main(["bag", "import", str(config), "--out", str(tmp_path / "B")]) == cli.EXIT_WRONG_USE
+    assert "exists already" in capsys.readouterr().err
+    file = tmp_path / "B" / "B_0.mcap"
+    file.write_bytes(file.read_bytes()[:-500])
+    assert cli.main(["bag", "info", str(tmp_path / "B")]) == cli.EXIT_FAILED
+    assert "truncated" in " ".join(capsys.readouterr().out.split())
