@@ -197,9 +197,10 @@ class McapFile:
     def _say_truncated(self, position: int) -> None:
         kept = sum(sum(block.counts.values()) for block in self.blocks)
         last_ns = max((block.end_ns for block in self.blocks if block.counts), default=0)
+        lost = self.size - position
+        gone = f"the last {lost:,} bytes hold no whole chunk and are lost" if lost else "what had not reached the disk is lost"
         self.warnings.append(
-            f"{self.path.name}: truncated (recording was killed, or the file was cut): the last {self.size - position:,} bytes hold no whole "
-            f"chunk and are lost; {kept:,} messages up to {last_ns / 1e9:.3f} s are kept"
+            f"{self.path.name}: truncated (recording was killed, or the file was cut): {gone}; {kept:,} messages up to {last_ns / 1e9:.3f} s are kept"
         )
 
     def _extend_run(self, run: Block | None, position: int, after: int) -> Block:

@@ -59,3 +59,10 @@ def test_exit_codes_and_reasons(config: Path, tmp_path: Path, capsys: pytest.Cap
     file.write_bytes(file.read_bytes()[:-500])
     assert cli.main(["bag", "info", str(tmp_path / "B")]) == cli.EXIT_FAILED
     assert "truncated" in " ".join(capsys.readouterr().out.split())
+
+
+def test_record_and_play_refuse_before_they_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bag", "record", "--out", str(tmp_path)]) == cli.EXIT_WRONG_USE
+    assert "exists already" in capsys.readouterr().err
+    assert cli.main(["bag", "play", str(tmp_path / "nope")]) == cli.EXIT_WRONG_USE
+    assert "no such recording" in capsys.readouterr().err

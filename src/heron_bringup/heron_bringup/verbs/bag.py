@@ -140,6 +140,10 @@ def record(
     policy: Annotated[Path | None, typer.Option(help="Policy folder whose contract and digests are attached.")] = None,
 ) -> None:
     """Record topics until Ctrl-C; topics that appear later are taken too."""
+    from heron_bag.errors import BagError
+
+    if out.exists():
+        raise BagError(f"{out}: exists already; give another folder, or remove it")
     params: dict[str, Any] = {"out": str(out.absolute()), "stop_process": True}
     if topics:
         params["topics"] = topics
@@ -161,6 +165,9 @@ def play(
     topics: Topics = None,
 ) -> None:
     """Publish a recording on its topics in real time, with /clock; for other tools (./heron drive --bag reads it itself)."""
+    from heron_bag.reader import open_bag
+
+    open_bag(recording).close()  # refused here, in one sentence, rather than in the container
     params: dict[str, Any] = {"bag": str(recording.absolute()), "rate": rate, "start_s": start, "stop_process": True}
     if topics:
         params["topics"] = topics
@@ -173,10 +180,8 @@ def play(
 def _run_alone(plugin: str, name: str, params: dict[str, Any]) -> dict[str, Any]:
     """Runs one component in a container until it or Ctrl-C ends it; returns its part of the report.
 
-    Raises:
-        BagError: it ended without a report; the text holds its last lines.
+    Without a report the run failed: its last lines are shown.
     """
-    from heron_bag.errors import BagError
     from heron_runtime.launch_reader import Component, Process
     from heron_runtime.supervisor import Supervisor
 
@@ -186,5 +191,6 @@ def _run_alone(plugin: str, name: str, params: dict[str, Any]) -> dict[str, Any]
         ends = Supervisor([process], None, Path(folder), echo=lambda line: print(line, file=sys.stderr)).run()
         report = Path(folder) / f"{name}.json"
         if not report.is_file():
-            raise BagError("; ".join(end.explain() for end in ends))
+            print("heron bag: " + "; ".join(end.explain() for end in ends), file=sys.stderr)
+            raise typer.Exit(EXIT_FAILED)
         return dict(json.loads(report.read_text(encoding="utf-8"))["report"])
