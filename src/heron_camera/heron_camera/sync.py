@@ -162,9 +162,7 @@ class FrameSynchroniser(Generic[F]):
         return groups
 
     def _join(self, frame: F) -> list[FrameGroup[F]]:
-        fitting = [
-            group for group in self._open if frame.camera not in group.members and group.span_with(frame.stamp_ns) <= self.config.tolerance_ns
-        ]
+        fitting = [group for group in self._open if frame.camera not in group.members and group.span_with(frame.stamp_ns) <= self.config.tolerance_ns]
         if fitting:
             group = min(fitting, key=lambda group: (group.span_with(frame.stamp_ns), group.first_ns))
         else:

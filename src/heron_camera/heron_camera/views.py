@@ -90,9 +90,7 @@ def same_axes_view(camera: RigCamera, width: int, height: int, input_name: str =
     """What `cv2.undistort` and a resize to `width` x `height` would give: the lens's own camera matrix, scaled per axis."""
     lens = camera.lens
     sx, sy = width / lens.width, height / lens.height
-    return VirtualCamera(
-        input_name, camera.name, width, height, lens.fx * sx, lens.fy * sy, (lens.cx + 0.5) * sx - 0.5, (lens.cy + 0.5) * sy - 0.5
-    )
+    return VirtualCamera(input_name, camera.name, width, height, lens.fx * sx, lens.fy * sy, (lens.cx + 0.5) * sx - 0.5, (lens.cy + 0.5) * sy - 0.5)
 
 
 def pixel_coordinates(source: Lens, view: Lens, rotation: NDArray[np.float64], oversample: int = 1) -> NDArray[np.float32]:

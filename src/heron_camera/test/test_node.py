@@ -48,7 +48,9 @@ def car(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(car: Path, frames: dict[str, Any] | None = None, camera: dict[str, Any] | None = None, inject: Any = None) -> tuple[list[FrameSet], dict[str, Any]]:
+def run(
+    car: Path, frames: dict[str, Any] | None = None, camera: dict[str, Any] | None = None, inject: Any = None
+) -> tuple[list[FrameSet], dict[str, Any]]:
     """Frame sets and the merged reports of one lock-step run."""
     scheduler = Scheduler(START, {"preprocess": 20 * MS, "decode": 4 * MS})
     sets: list[FrameSet] = []

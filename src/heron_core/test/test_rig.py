@@ -93,10 +93,12 @@ def test_announcements_may_chain_frames_and_must_reach_the_car() -> None:
     source = rig()
     infos = {"front": source.infos()[0]}
     mount, camera = SE3.from_rpy(0, 0, 0.2, (1, 0, 1)), SE3.from_rpy(0, 0.1, 0, (0.1, 0, 0))
-    chain = StaticTransforms((
-        StaticTransform("roof", infos["front"].frame_id, camera),
-        StaticTransform("base_link", "roof", mount),
-    ))
+    chain = StaticTransforms(
+        (
+            StaticTransform("roof", infos["front"].frame_id, camera),
+            StaticTransform("base_link", "roof", mount),
+        )
+    )
     assert rig_from_announcements("chained", infos, [chain]).cameras["CAM_FRONT"].pose == mount.compose(camera)
     with pytest.raises(ConfigError, match="'roof' has no parent"):
         rig_from_announcements("broken", infos, [StaticTransforms(chain.transforms[:1])])
