@@ -105,11 +105,11 @@ def test_float_values_survive() -> None:
 
 
 def test_plans_and_states_are_read_back_from_a_recording(tmp_path: Any) -> None:
-    from heron_bag.native import plans, vehicle_states
+    from heron_bag.native import control_statuses, plans, vehicle_states
     from heron_bag.reader import open_bag
     from heron_bag.writer import BagWriter
 
-    sent = {topic: messages()[topic] for topic in ("/plan/trajectory", "/vehicle/state")}
+    sent = {topic: messages()[topic] for topic in ("/plan/trajectory", "/vehicle/state", "/control/status")}
     with BagWriter(tmp_path / "bag") as writer:
         for topic, message in sent.items():
             writer.add_topic(topic, ros_type_of(message))
@@ -119,3 +119,4 @@ def test_plans_and_states_are_read_back_from_a_recording(tmp_path: Any) -> None:
         assert plan.fault() is None and plan.stages == sent["/plan/trajectory"].stages
         assert (plan.points == sent["/plan/trajectory"].points).all()
         assert state["speed"] == Signal(3.5, 12, True)
+        assert [status for _, status in control_statuses(bag)] == [sent["/control/status"]]

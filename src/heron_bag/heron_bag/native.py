@@ -19,7 +19,7 @@ from heron_core.errors import ConfigError
 from heron_core.frames import CameraFrame
 from heron_core.rig import CameraInfo, Rig, StaticTransform, StaticTransforms, parse_rig, rig_from_announcements
 from heron_core.se3 import SE3
-from heron_core.signals import FixType, GnssFix, ImuSample, Instruction
+from heron_core.signals import ControlStatus, Engagement, FixType, GnssFix, ImuSample, Instruction
 from heron_core.stages import STAGE_FIELDS, Stages
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import SIGNALS, Signal, VehicleState
@@ -190,8 +190,8 @@ def plans(bag: Bag, topic: str = "/plan/trajectory") -> Iterator[tuple[int, Traj
     if topic in bag.topics:
         for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Trajectory"):
             points = read_only(np.stack([message.x, message.y, message.yaw, message.speed], axis=1))
-            stages = Stages(**{name: int(getattr(message.stages, name)) for name in STAGE_FIELDS})
-            yield log_ns, Trajectory(_ns(message.header.stamp), points, int(message.sequence), message.policy, int(message.crc), stages)
+            stamp_ns = _ns(message.header.stamp)
+            yield log_ns, Trajectory(stamp_ns, points, int(message.sequence), message.policy, int(message.crc), _stages(message.stages))
 
 
 def vehicle_states(bag: Bag, topic: str = "/vehicle/state") -> Iterator[tuple[int, VehicleState]]:
@@ -201,3 +201,28 @@ def vehicle_states(bag: Bag, topic: str = "/vehicle/state") -> Iterator[tuple[in
             signals = {name: getattr(message, name) for name in SIGNALS}
             values = {name: Signal(float(s.value), int(s.age_ns), bool(s.valid)) for name, s in signals.items()}
             yield log_ns, VehicleState(_ns(message.header.stamp), values)
+
+
+def control_statuses(bag: Bag, topic: str = "/control/status") -> Iterator[tuple[int, ControlStatus]]:
+    """(log_ns, status) of a topic of heron_msgs/ControlStatus; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/ControlStatus"):
+            yield (
+                log_ns,
+                ControlStatus(
+                    stamp_ns=_ns(message.header.stamp),
+                    engagement=Engagement(message.engagement),
+                    reason=message.reason,
+                    plan_valid=bool(message.plan_valid),
+                    plan_age_ns=int(message.plan_age_ns),
+                    steer_rad=float(message.steer_rad),
+                    accel_mps2=float(message.accel_mps2),
+                    gate_limited=int(message.gate_limited),
+                    gate_rejected=int(message.gate_rejected),
+                    stages=_stages(message.stages),
+                ),
+            )
+
+
+def _stages(message: Any) -> Stages:
+    return Stages(**{name: int(getattr(message, name)) for name in STAGE_FIELDS})

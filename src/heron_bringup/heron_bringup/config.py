@@ -33,8 +33,13 @@ class GeneratedConfig:
 
     def __post_init__(self) -> None:
         for name, low, high in (
-            ("seconds", 0.1, 600.0), ("rate_hz", 0.5, 60.0), ("scale", 0.1, 1.0), ("jpeg_quality", 1, 100), ("lead_s", 0.0, 10.0),
-            ("camera_delay_s", 0.0, 0.5), ("skew_s", 0.0, 0.5),
+            ("seconds", 0.1, 600.0),
+            ("rate_hz", 0.5, 60.0),
+            ("scale", 0.1, 1.0),
+            ("jpeg_quality", 1, 100),
+            ("lead_s", 0.0, 10.0),
+            ("camera_delay_s", 0.0, 0.5),
+            ("skew_s", 0.0, 0.5),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

@@ -53,9 +53,7 @@ class Shot:
     ego: SE2
 
 
-def ensure_generated(
-    root: Path, config: GeneratedConfig | None = None, progress: Progress | None = None, vehicle: Path | None = None
-) -> Path:
+def ensure_generated(root: Path, config: GeneratedConfig | None = None, progress: Progress | None = None, vehicle: Path | None = None) -> Path:
     """The generated recording of the demonstration car, made if it is not there yet.
 
     Args:
@@ -199,9 +197,14 @@ def _start_worker(rig: Rig, config: GeneratedConfig) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     parent = multiprocessing.parent_process()
     if parent is not None:  # a killed parent cannot end its workers, so they watch it
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
     cv2.setNumThreads(1)
     _painter = Painter(rig, config)
+
+
+def _end_after(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _paint(shot: Shot) -> bytes:

@@ -169,9 +169,7 @@ def _pixels(first: int, last: int) -> slice:
     return slice(first * CELL_PX, (last + 1) * CELL_PX)
 
 
-def _shade(
-    below: U8, haze: U8, rays: F32, pixel_rad: F32, surface: Surface, axes: NDArray[np.float64], at: tuple[float, float, float]
-) -> U8:
+def _shade(below: U8, haze: U8, rays: F32, pixel_rad: F32, surface: Surface, axes: NDArray[np.float64], at: tuple[float, float, float]) -> U8:
     """`below` (h, w, 3) with the surface drawn over it. `at` is the eye in the surface's axes: along right, along down, outward (m)."""
     texture, away_m = surface.texture, np.float32(at[2])
     right, down, inward = cv2.split(cv2.transform(rays, axes.astype(np.float32)))

@@ -68,9 +68,10 @@ def moments(plans: Sequence[Trajectory], states: Sequence[VehicleState], to_can_
     stamps = np.array([state.stamp_ns for state in states], np.int64)
     found: list[Moment] = []
     earlier: list[float] = []
+    latency: float | None = None  # of the plan before, where control's status was too slow for this one
     for plan in ordered:
         age = plan.stages.durations_ms().get("exposure_to_plan")
-        latency = to_can_ms.get(plan.stages.exposure_ns or plan.stamp_ns, plan.stages.durations_ms().get("exposure_to_can"))
+        latency = to_can_ms.get(plan.stages.exposure_ns or plan.stamp_ns, plan.stages.durations_ms().get("exposure_to_can", latency))
         speed = _speed(states, stamps, plan.stamp_ns)
         found.append(Moment(plan, (plan.stamp_ns - ordered[0].stamp_ns) / 1e9, speed, age, latency, tuple(earlier)))
         earlier += [] if latency is None else [latency]

@@ -105,9 +105,7 @@ class Thing:
     @cached_property
     def radius_m(self) -> float:
         """Nothing of it lies farther from its middle."""
-        return max(
-            float(np.linalg.norm(s.centre - self.centre)) + 0.5 * float(np.hypot(s.width_m, s.height_m)) for s in self.surfaces
-        )
+        return max(float(np.linalg.norm(s.centre - self.centre)) + 0.5 * float(np.hypot(s.width_m, s.height_m)) for s in self.surfaces)
 
 
 @dataclass(frozen=True)

@@ -133,16 +133,18 @@ def _car(x: float, y: float, textures: CarTextures, forward: bool) -> Thing:
     near_left = "mirrored" if forward else "side"  # texture of the side at y = left: seen from there, ahead is to the left
     near_right = "side" if forward else "mirrored"
     rear, nose = ("back", "front") if forward else ("front", "back")
-    return Thing((
-        *_deck(at(0.0), at(4.4), left, right, waist, textures["deck"]),
-        Surface(np.array([x, left, waist]), -Y, -Z, 1.8, waist, textures[rear]),
-        Surface(np.array([x + 4.4, right, waist]), Y, -Z, 1.8, waist, textures[nose]),
-        *_pane(at(0.9), at(1.42), left, right, waist, top - 0.04, textures["glass"]),
-        *_pane(at(3.45), at(2.75), left, right, waist, top - 0.04, textures["glass"]),
-        *_deck(at(1.4), at(2.75), left, right, top - 0.03, textures["deck"]),
-        Surface(np.array([x + 4.4, left, top]), -X, -Z, 4.4, top, textures[near_left]),
-        Surface(np.array([x, right, top]), X, -Z, 4.4, top, textures[near_right]),
-    ))
+    return Thing(
+        (
+            *_deck(at(0.0), at(4.4), left, right, waist, textures["deck"]),
+            Surface(np.array([x, left, waist]), -Y, -Z, 1.8, waist, textures[rear]),
+            Surface(np.array([x + 4.4, right, waist]), Y, -Z, 1.8, waist, textures[nose]),
+            *_pane(at(0.9), at(1.42), left, right, waist, top - 0.04, textures["glass"]),
+            *_pane(at(3.45), at(2.75), left, right, waist, top - 0.04, textures["glass"]),
+            *_deck(at(1.4), at(2.75), left, right, top - 0.03, textures["deck"]),
+            Surface(np.array([x + 4.4, left, top]), -X, -Z, 4.4, top, textures[near_left]),
+            Surface(np.array([x, right, top]), X, -Z, 4.4, top, textures[near_right]),
+        )
+    )
 
 
 def _deck(start: float, end: float, left: float, right: float, height: float, texture: Ripmap) -> tuple[Surface, ...]:

@@ -175,9 +175,7 @@ def _shop(canvas: Canvas, random: np.random.Generator, middle: float, step: floa
     canvas.box(middle - width / 2, 16.0 - 2.6, width, 2.1, (58, 60, 62))
     glow = random.uniform(0.7, 1.3)
     canvas.box(middle - width / 2 + 0.1, 16.0 - 2.5, width - 0.2, 1.9, (84 * glow, 96 * glow, 104 * glow))
-    canvas.polygon(
-        [(middle - width / 2 + 0.1, 16.0 - 2.5), (middle, 16.0 - 2.5), (middle - width / 2 + 0.1, 16.0 - 1.3)], (146, 140, 130)
-    )
+    canvas.polygon([(middle - width / 2 + 0.1, 16.0 - 2.5), (middle, 16.0 - 2.5), (middle - width / 2 + 0.1, 16.0 - 1.3)], (146, 140, 130))
     awning = [(60, 60, 168), (122, 92, 52), (70, 120, 62), (50, 140, 190)][int(random.integers(4))]
     canvas.box(middle - width / 2 - 0.1, 16.0 - 3.0, width + 0.2, 0.45, awning)
 

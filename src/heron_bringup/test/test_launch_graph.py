@@ -17,7 +17,12 @@ from heron_runtime.params import RuntimeConfig, config_from_parameters, split_ru
 from heron_vla.config import PolicyConfig
 
 CONFIGS = {
-    "camera": CameraConfig, "frames": FramesConfig, "policy": PolicyConfig, "recorder": RecorderConfig, "can": CanConfig, "control": ControlConfig,
+    "camera": CameraConfig,
+    "frames": FramesConfig,
+    "policy": PolicyConfig,
+    "recorder": RecorderConfig,
+    "can": CanConfig,
+    "control": ControlConfig,
 }
 CAR = {"policy": "/p"}
 REPLAY = {"policy": "/p", "bag": "/b", "profile": str(config_folder() / "profile/replay.yaml"), "time_offset_ns": "12", "report_dir": "/r"}

@@ -34,7 +34,12 @@ def camera(name, yaw_deg, focal=200.0, model=LensModel.PLUMB_BOB):
 
 
 SEVEN = {
-    "CAM_FRONT_LEFT": 60, "CAM_FRONT": 0, "CAM_FRONT_RIGHT": -60, "CAM_BACK_LEFT": 125, "CAM_BACK": 180, "CAM_BACK_RIGHT": -125,
+    "CAM_FRONT_LEFT": 60,
+    "CAM_FRONT": 0,
+    "CAM_FRONT_RIGHT": -60,
+    "CAM_BACK_LEFT": 125,
+    "CAM_BACK": 180,
+    "CAM_BACK_RIGHT": -125,
 }
 
 
@@ -87,7 +92,7 @@ def test_a_plan_that_starts_behind_the_camera_is_cut_at_the_lens_s_field():
     seen = camera("CAM_FRONT", 0)
     path, _ = stations(straight_plan().points)
     visible = np.isfinite(project(seen, ribbon(path, 0.9), 1.0)).all(axis=(1, 2))
-    (first, last), = runs(visible)
+    ((first, last),) = runs(visible)
     assert 1.0 < path[first, 0] < 3.0  # the lens is at x = 1 m
     assert last == len(path) - 1
     image = np.zeros((214, 320, 3), np.uint8)
@@ -155,8 +160,13 @@ def test_a_video_with_a_picture_per_plan(tmp_path):
     states = [VehicleState(plan.stamp_ns, {"speed": Signal(9.0, 0, True)}) for plan in plans]
     done = []
     video, picture = make_mosaic(
-        tmp_path / "bag", vehicle_folder(tmp_path / "car", seen), plans, states, tmp_path,
-        config=MosaicConfig(width=400), progress=lambda *count: done.append(count),
+        tmp_path / "bag",
+        vehicle_folder(tmp_path / "car", seen),
+        plans,
+        states,
+        tmp_path,
+        config=MosaicConfig(width=400),
+        progress=lambda *count: done.append(count),
     )
     with av.open(str(video)) as container:
         stream = container.streams.video[0]

@@ -52,8 +52,11 @@ def to_frame(message: can.Message, stamp_ns: int) -> Frame:
     flags = FLAG_EXTENDED if message.is_extended_id else 0
     if message.is_error_frame or message.is_remote_frame or message.is_fd or not message.is_rx:
         flags |= (
-            (FLAG_ERROR if message.is_error_frame else 0) | (FLAG_REMOTE if message.is_remote_frame else 0) | (FLAG_FD if message.is_fd else 0)
-            | (FLAG_BITRATE_SWITCH if message.bitrate_switch else 0) | (0 if message.is_rx else FLAG_TX)
+            (FLAG_ERROR if message.is_error_frame else 0)
+            | (FLAG_REMOTE if message.is_remote_frame else 0)
+            | (FLAG_FD if message.is_fd else 0)
+            | (FLAG_BITRATE_SWITCH if message.bitrate_switch else 0)
+            | (0 if message.is_rx else FLAG_TX)
         )
     return Frame(stamp_ns, message.arbitration_id, bytes(message.data), flags)
 

@@ -128,13 +128,9 @@ def load_car(path: Path, search: Sequence[Path] = ()) -> Car:
     files = {bus: [_find(path, name, search, f"buses.{bus}.dbc") for name in config.dbc] for bus, config in mapping.buses.items()}
     loaded = {file: _load(file) for group in files.values() for file in group}
     resolver = _Resolver(path, {bus: [codec for file in group for codec in loaded[file]] for bus, group in files.items()})
-    protections = {
-        (entry.bus, entry.message): resolver.protection(entry, f"protection[{i}]") for i, entry in enumerate(mapping.protection)
-    }
+    protections = {(entry.bus, entry.message): resolver.protection(entry, f"protection[{i}]") for i, entry in enumerate(mapping.protection)}
     sections = (("state", mapping.state), ("imu", mapping.imu), ("gnss", mapping.gnss))
-    sources = {
-        f"{section}.{name}": resolver.chain(source, f"{section}.{name}") for section, entries in sections for name, source in entries.items()
-    }
+    sources = {f"{section}.{name}": resolver.chain(source, f"{section}.{name}") for section, entries in sections for name, source in entries.items()}
     commands = {
         name: resolver.command(config, f"commands.{name}", protections)
         for name, config in (("steer", mapping.commands.steer), ("accel", mapping.commands.accel))
@@ -187,7 +183,14 @@ class _Resolver:
         for field, name in (*named.items(), *((f"constants.{name}", name) for name in config.constants)):
             self.signal(message, name, f"{key}.{field}")
         return Command(
-            config.bus, message, config.value, config.request, config.standstill, config.scale, config.offset, dict(config.constants),
+            config.bus,
+            message,
+            config.value,
+            config.request,
+            config.standstill,
+            config.scale,
+            config.offset,
+            dict(config.constants),
             protections.get((config.bus, config.message)),
         )
 

@@ -66,4 +66,3 @@ def _dbc_values(targets: Iterable[tuple[str, Source]], values: Mapping[str, floa
         if source.selector is not None:
             found[source.selector.name] = float(min(source.signal.selector_values))
     return found
-

@@ -270,4 +270,3 @@ class CanIo:
         self._wanted = tuple(sorted({*self._wanted, *wanted})) if self._wanted else ()
         if not self._everything:
             self._filter(False)
-

@@ -185,7 +185,9 @@ class CanMapping:
 
     def __post_init__(self) -> None:
         for section, given, known in (
-            ("state", self.state, tuple(SIGNALS)), ("imu", self.imu, IMU_FIELDS), ("gnss", self.gnss, GNSS_FIELDS),
+            ("state", self.state, tuple(SIGNALS)),
+            ("imu", self.imu, IMU_FIELDS),
+            ("gnss", self.gnss, GNSS_FIELDS),
         ):
             unknown = sorted(set(given) - set(known))
             if unknown:

@@ -202,8 +202,11 @@ class UnixBus(can.BusABC):
 
 def _pack(msg: can.Message) -> bytes:
     flags = (
-        (_EXTENDED if msg.is_extended_id else 0) | (_REMOTE if msg.is_remote_frame else 0) | (_ERROR if msg.is_error_frame else 0)
-        | (_FD if msg.is_fd else 0) | (_SWITCH if msg.bitrate_switch else 0)
+        (_EXTENDED if msg.is_extended_id else 0)
+        | (_REMOTE if msg.is_remote_frame else 0)
+        | (_ERROR if msg.is_error_frame else 0)
+        | (_FD if msg.is_fd else 0)
+        | (_SWITCH if msg.bitrate_switch else 0)
     )
     key = msg.arbitration_id | (EXTENDED_KEY if msg.is_extended_id else 0)
     return _HEAD.pack(time.time(), key, msg.dlc, flags) + bytes(msg.data)

@@ -43,6 +43,7 @@ def test_crc_sees_every_single_bit_error(data, bit):
 
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
 def test_data_id_is_in_the_crc(first, second):
-    assert (e2e_p11_seed(first, DataIdMode.BOTH) == e2e_p11_seed(second, DataIdMode.BOTH)) is (crc8(
-        bytes((first & 255, first >> 8))) == crc8(bytes((second & 255, second >> 8))))
+    assert (e2e_p11_seed(first, DataIdMode.BOTH) == e2e_p11_seed(second, DataIdMode.BOTH)) is (
+        crc8(bytes((first & 255, first >> 8))) == crc8(bytes((second & 255, second >> 8)))
+    )
     assert e2e_p11_seed(0x123, DataIdMode.BOTH) != e2e_p11_seed(0x124, DataIdMode.BOTH)

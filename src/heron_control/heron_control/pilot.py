@@ -133,9 +133,7 @@ class Pilot:
         if not self._driving:
             self._tracker.reset(measured or 0.0, 0.0)
         own_speed = state.valid_value("speed")
-        motion = self._tracker.step(
-            self._path, (now_ns - self._plan.stamp_ns) / 1e9, moved, speed if own_speed is None else own_speed, dt_s
-        )
+        motion = self._tracker.step(self._path, (now_ns - self._plan.stamp_ns) / 1e9, moved, speed if own_speed is None else own_speed, dt_s)
         return Command(motion.steer_rad, motion.accel_mps2, True, motion.hold)
 
     def _clock_step(self, now_ns: int) -> Change | None:

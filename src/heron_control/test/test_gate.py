@@ -66,7 +66,8 @@ def broken(rows: list[tuple[int, float, float, bool]], speeds: list[float]) -> l
             st.booleans() | st.just(True),
             st.sampled_from([TICK_NS, TICK_NS, TICK_NS, 3 * TICK_NS, 20 * TICK_NS, 0, -TICK_NS]),
         ),
-        min_size=2, max_size=60,
+        min_size=2,
+        max_size=60,
     ),
 )
 def test_no_stream_of_commands_breaks_a_limit(limits: Any, model: Any, bus: Any, ticks: list[Any]) -> None:

@@ -102,7 +102,7 @@ def by_reference() -> dict[str, float]:
 
 
 def through_dds(profile: Path) -> dict[str, float]:
-    """lost and p50_ms of the same images between two processes, with the tuned Fast DDS profile and malloc settings."""
+    """Lost and p50_ms of the same images between two processes, with the tuned Fast DDS profile and malloc settings."""
     environment = {
         **os.environ,
         "FASTDDS_DEFAULT_PROFILES_FILE": str(profile),

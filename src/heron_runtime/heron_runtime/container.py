@@ -101,7 +101,10 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
             try:
                 self.load(
                     LoadRequest(
-                        component["package"], component["plugin"], component["name"], component["namespace"],
+                        component["package"],
+                        component["plugin"],
+                        component["name"],
+                        component["namespace"],
                         tuple(f"{old}:={new}" for old, new in component["remaps"]),
                         [Parameter(name, value=value) for name, value in component["params"].items()],
                     )
@@ -189,8 +192,13 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         try:
             response.unique_id, response.full_node_name = self.load(
                 LoadRequest(
-                    request.package_name, request.plugin_name, request.node_name, request.node_namespace, tuple(request.remap_rules),
-                    [Parameter.from_parameter_msg(parameter) for parameter in request.parameters], request.log_level,
+                    request.package_name,
+                    request.plugin_name,
+                    request.node_name,
+                    request.node_namespace,
+                    tuple(request.remap_rules),
+                    [Parameter.from_parameter_msg(parameter) for parameter in request.parameters],
+                    request.log_level,
                 )
             )
             response.success = True

@@ -41,9 +41,6 @@ class Host(Protocol):
     def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
         """Calls back with native messages."""
 
-    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
-        """Calls back with (CDR bytes, arrival ns)."""
-
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """Calls back periodically."""
 

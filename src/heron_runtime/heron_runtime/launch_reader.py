@@ -161,8 +161,15 @@ class _Reader:
     def _process(self, element: Element, components: tuple[Component, ...]) -> Process:
         name, namespace = self._text(element, "name", ""), self._text(element, "namespace", "")
         return Process(
-            name, namespace, self._text(element, "pkg"), self._text(element, "exec"), tuple(shlex.split(self._text(element, "args", ""))),
-            self._params(element, namespace, name), self._remaps(element), dict(self._added), components,
+            name,
+            namespace,
+            self._text(element, "pkg"),
+            self._text(element, "exec"),
+            tuple(shlex.split(self._text(element, "args", ""))),
+            self._params(element, namespace, name),
+            self._remaps(element),
+            dict(self._added),
+            components,
         )
 
     def _component(self, element: Element) -> Component:
@@ -171,8 +178,12 @@ class _Reader:
                 child.fail(f"extra argument {child.attributes['name']!r} is not supported (supported: use_intra_process_comms)")
         name, namespace = self._text(element, "name"), self._text(element, "namespace", "")
         return Component(
-            self._text(element, "pkg"), self._text(element, "plugin"), name, namespace,
-            self._params(element, namespace, name), self._remaps(element),
+            self._text(element, "pkg"),
+            self._text(element, "plugin"),
+            name,
+            namespace,
+            self._params(element, namespace, name),
+            self._remaps(element),
         )
 
     def _params(self, element: Element, namespace: str, name: str) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from heron_runtime.host import FeedItems, Publisher, Worker
-from heron_runtime.topics import Quality, qos_profile, ros_class, topic_row
+from heron_runtime.topics import topic_row
 from heron_runtime.transport import HUBS, Hub, LivePublisher, LocalReader, listen_outside
 
 JOIN_S = 2.0
@@ -60,13 +60,15 @@ class Inbox:
                 wake()
 
 
+Put = Callable[[Callable[[], None]], None]
+
 INBOXES: weakref.WeakKeyDictionary[Any, Inbox] = weakref.WeakKeyDictionary()
 
 
 class ThreadWorker:
     """One thread that runs `fn` on items in order; see `heron_runtime.host.Worker`."""
 
-    def __init__(self, name: str, fn: Callable[[Any], Any], done: Callable[[Any], None], put: Callable[[Callable[[], None]], None], depth: int) -> None:
+    def __init__(self, name: str, fn: Callable[[Any], Any], done: Callable[[Any], None], put: Put, depth: int) -> None:
         self.dropped = 0
         self._fn, self._done, self._put = fn, done, put
         self._queue: deque[Any] = deque(maxlen=depth)
@@ -144,11 +146,6 @@ class LiveHost:
         self._readers.append((hub, reader))
         listen_outside(self._node, hub, reader, self.now_ns, self._warn)
 
-    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
-        """See Host; also for topics that are not in the table."""
-        quality = Quality(depth=100, reliable=False)
-        self._node.create_subscription(ros_class(ros_type), topic, lambda raw: callback(raw, self.now_ns()), qos_profile(quality), raw=True)
-
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """See Host; ticks on the steady clock, so that a clock step moves no tick."""
         from rclpy.clock import Clock, ClockType
@@ -214,6 +211,8 @@ class LiveHost:
         self._readers.clear()
         for thread in self._threads:
             thread.join(JOIN_S)
+        self._feeds.clear()  # they hold the component, and the component its ROS node
+        self._timers.clear()
 
     def pause(self) -> None:
         """Timers and callbacks rest; feeds wait."""

@@ -172,10 +172,6 @@ class LockstepHost:
         name = self._node.resolve_topic_name(topic)
         self._scheduler.add_reader(self._process, topic_row(name), name, callback)
 
-    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
-        """Not in lock-step: a recorder taps the scheduler instead."""
-        raise ConfigError(f"{self._node.get_name()} reads {topic} ({ros_type}) as raw bytes, which lock-step has not; use Scheduler.tap")
-
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """See Host; ticks are not awaited, they end with the inputs."""
 

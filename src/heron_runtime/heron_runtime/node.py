@@ -97,10 +97,6 @@ class HeronNode(LifecycleNode):
         """Calls back with native messages in the executor thread."""
         self.host.subscribe(topic, callback)
 
-    def subscribe_raw(self, topic: str, ros_type: str, callback: Callable[[bytes, int], None]) -> None:
-        """Calls back with (CDR bytes, arrival ns) of any topic; live only."""
-        self.host.subscribe_raw(topic, ros_type, callback)
-
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """Calls back periodically."""
         self.host.every(period_ns, callback)

@@ -72,8 +72,15 @@ class _Running:
         self.segments: set[str] = set()
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self.popen = subprocess.Popen(
-            command, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", bufsize=1, start_new_session=True,  # Ctrl-C reaches it through us, once
+            command,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            bufsize=1,
+            start_new_session=True,  # Ctrl-C reaches it through us, once
         )
         self._log, self._echo = log, echo
         self._reader = threading.Thread(target=self._read, name=f"output-{self.name}", daemon=True)
@@ -106,7 +113,11 @@ class Supervisor:
     """
 
     def __init__(
-        self, processes: Sequence[Process], env: Mapping[str, str] | None, out_dir: Path, echo: Callable[[str], None] | None = None,
+        self,
+        processes: Sequence[Process],
+        env: Mapping[str, str] | None,
+        out_dir: Path,
+        echo: Callable[[str], None] | None = None,
         grace_s: float = GRACE_S,
     ) -> None:
         self.processes, self.env, self.out_dir = tuple(processes), dict(os.environ if env is None else env), out_dir

@@ -156,7 +156,10 @@ def box(ros_env: dict[str, str], tmp_path: Path) -> Iterator[Any]:
 
     def start(components: dict[str, str], params: dict[str, Any] | None = None, component_params: dict[str, Any] | None = None) -> Box:
         spec = {
-            "name": "box", "namespace": "", "params": params or {}, "remaps": [],
+            "name": "box",
+            "namespace": "",
+            "params": params or {},
+            "remaps": [],
             "components": [
                 {"package": PACKAGE, "plugin": f"{PACKAGE}::{cls}", "name": name, "namespace": "", "params": component_params or {}, "remaps": []}
                 for name, cls in components.items()

@@ -26,11 +26,27 @@ def one_component(folder: Path, inner: str, before: str = "", **args: str) -> di
 @pytest.mark.parametrize(
     ("attributes", "expected"),
     [
-        ('value="5"', 5), ('value="5.0"', 5.0), ('value="1e5"', "1e5"), ('value="true"', True), ('value="off"', False), ('value=""', ""),
-        ("value=\"'5'\"", "5"), ('value="5" type="str"', "5"), ('value="5" type="float"', 5.0), ('value="1" type="bool"', True),
-        ('value="[1, 2]"', [1, 2]), ('value="[a, b]"', ["a", "b"]), ('value="[$(var n), 8]"', [7, 8]), ('value="[1.0]" type="list_of_float"', [1.0]),
-        ('value="$(var n)"', 7), ('value="$(var n)" type="str"', "7"), ('value="/x/$(var n)"', "/x/7"), ('value="$(env HOME)"', "/home/me"),
-        ('value="$(env NO_SUCH \'a b\')"', "a b"), ('value="$(env NO_SUCH $(env HOME))"', "/home/me"), ('value="5$"', "5$"),
+        ('value="5"', 5),
+        ('value="5.0"', 5.0),
+        ('value="1e5"', "1e5"),
+        ('value="true"', True),
+        ('value="off"', False),
+        ('value=""', ""),
+        ("value=\"'5'\"", "5"),
+        ('value="5" type="str"', "5"),
+        ('value="5" type="float"', 5.0),
+        ('value="1" type="bool"', True),
+        ('value="[1, 2]"', [1, 2]),
+        ('value="[a, b]"', ["a", "b"]),
+        ('value="[$(var n), 8]"', [7, 8]),
+        ('value="[1.0]" type="list_of_float"', [1.0]),
+        ('value="$(var n)"', 7),
+        ('value="$(var n)" type="str"', "7"),
+        ('value="/x/$(var n)"', "/x/7"),
+        ('value="$(env HOME)"', "/home/me"),
+        ("value=\"$(env NO_SUCH 'a b')\"", "a b"),
+        ('value="$(env NO_SUCH $(env HOME))"', "/home/me"),
+        ('value="5$"', "5$"),
     ],
 )  # each row is what ros2 launch (Jazzy) gives
 def test_values_have_the_types_of_ros_launch(tmp_path: Path, attributes: str, expected: object) -> None:
@@ -51,10 +67,13 @@ def test_parameter_files_wildcard_then_node_and_later_wins(tmp_path: Path) -> No
 
 def test_scopes_conditions_includes_and_environment(tmp_path: Path) -> None:
     write(
-        tmp_path, '<arg name="who"/>\n<arg name="twice" default="$(var who)$(var who)"/>\n'
-        f'<node_container {CONTAINER} name="inner" namespace="$(var twice)"/>', "inner.launch.xml"
+        tmp_path,
+        f'<arg name="who"/>\n<arg name="twice" default="$(var who)$(var who)"/>\n<node_container {CONTAINER} name="inner" namespace="$(var twice)"/>',
+        "inner.launch.xml",
     )
-    path = write(tmp_path, f"""
+    path = write(
+        tmp_path,
+        f"""
       <arg name="live" default="false"/>
       <let name="x" value="outer"/>
       <group><let name="x" value="inner"/><set_env name="A" value="1"/><node pkg="p" exec="e" name="$(var x)" args="--flag 'a b'"/></group>
@@ -65,7 +84,8 @@ def test_scopes_conditions_includes_and_environment(tmp_path: Path) -> None:
         <composable_node pkg="p" plugin="p::A" name="a" namespace="n"><remap from="in" to="/out"/></composable_node>
         <composable_node pkg="p" plugin="p::B" name="b" if="$(var live)"/>
       </node_container>
-      <include file="$(dirname)/inner.launch.xml"><arg name="who" value="$(var x)"/></include>""")
+      <include file="$(dirname)/inner.launch.xml"><arg name="who" value="$(var x)"/></include>""",
+    )
     node, box, inner = parse(path)
     assert (node.name, node.env, node.arguments) == ("inner", {"A": "1"}, ("--flag", "a b"))
     assert (box.namespace, box.env, box.params) == ("/ns", {"B": "2"}, {"nice": 5})

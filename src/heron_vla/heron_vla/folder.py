@@ -156,5 +156,3 @@ def _type_of(tensor: Any) -> tuple[str, tuple[int | str, ...]]:
     kind = tensor.type.tensor_type
     dims = tuple(dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or "?") for dim in kind.shape.dim)
     return onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, dims
-
-

@@ -130,8 +130,7 @@ def write_kinematic(out: Path, cameras: Sequence[str] = tuple(CAMERAS)) -> Path:
         "name": NAME,
         "preprocessing": {"mode": "fast"},
         "views": [
-            {"camera": name, "input": "images", "width": SIZE_PX, "height": SIZE_PX, "hfov_deg": CAMERAS[name], "required": False}
-            for name in cameras
+            {"camera": name, "input": "images", "width": SIZE_PX, "height": SIZE_PX, "hfov_deg": CAMERAS[name], "required": False} for name in cameras
         ],
         "history": {"steps": 1},
         "ego_history": {"columns": list(COLUMNS), "steps": HISTORY_STEPS, "step_s": 0.1},

@@ -11,6 +11,7 @@ from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
 from heron_bringup.drive.result import STATES_SKIPPED, RunResult
 from heron_core.frames import CameraFrame, FrameSet
+from heron_core.signals import ControlStatus
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
 from heron_runtime.launch_reader import Process
@@ -71,6 +72,8 @@ def _keeper(result: RunResult) -> Callable[[str, int, Any], None]:
     def keep(topic: str, time_ns: int, message: Any) -> None:
         if isinstance(message, Trajectory):
             result.plans.append(message)
+        elif isinstance(message, ControlStatus):
+            result.statuses.append(message)
         elif isinstance(message, VehicleState) and next(states) % STATES_SKIPPED == 0:
             result.states.append(message)
 

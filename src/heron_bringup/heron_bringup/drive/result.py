@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from heron_core.signals import ControlStatus
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
 
@@ -17,6 +18,7 @@ class RunResult:
         components: full report of each component.
         plans: every plan, in order.
         states: vehicle states at 10 Hz, for the picture.
+        statuses: control statuses, for exposure → CAN in the picture.
         end_ns: recorded time at the end.
         failed: why the run is not whole, e.g. a process that died.
     """
@@ -24,6 +26,7 @@ class RunResult:
     components: list[dict[str, Any]] = field(default_factory=list)
     plans: list[Trajectory] = field(default_factory=list)
     states: list[VehicleState] = field(default_factory=list)
+    statuses: list[ControlStatus] = field(default_factory=list)
     end_ns: int = 0
     failed: tuple[str, ...] = ()
 

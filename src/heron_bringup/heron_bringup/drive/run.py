@@ -10,6 +10,7 @@ from typing import Any
 
 from heron_bag.digest import bag_digest
 from heron_bag.reader import Bag
+from heron_bringup.config import GeneratedConfig
 from heron_bringup.drive.budget import Budget, load_budget
 from heron_bringup.drive.inputs import KINEMATIC, DriveOptions, open_recording, prepare_out, unpack_vehicle
 from heron_bringup.drive.lockstep_run import run_lockstep
@@ -54,7 +55,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     budget = load_budget(config_folder() / "budget.yaml")
     if options.live:
         return _drive_live(options, policy, budget, say, progress)
-    path = options.bag or ensure_generated(cache_folder().parent)
+    path = options.bag or ensure_generated(cache_folder().parent, GeneratedConfig(seed=options.seed))
     with open_recording(path) as bag:
         for warning in bag.warnings:
             say(f"warning: {warning}")
@@ -67,7 +68,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     report = _report(options, result, wall_s, result.end_ns - bag.start_ns)
     report["bag"] = str(path)
     if options.images:
-        _pictures(options, path, vehicle, result, report, say)
+        _pictures(options, path, vehicle, result, report, budget.total, say)
     write_report(report, options.out)
     return DriveOutcome(report, _failures(report, budget, result))
 
@@ -144,10 +145,13 @@ def _failures(report: dict[str, Any], budget: Budget, result: RunResult) -> tupl
     return tuple(failures)
 
 
-def _pictures(options: DriveOptions, bag: Path, vehicle: Path, result: RunResult, report: dict[str, Any], say: Callable[[str], None]) -> None:
+def _pictures(
+    options: DriveOptions, bag: Path, vehicle: Path, result: RunResult, report: dict[str, Any], total_ms: float, say: Callable[[str], None]
+) -> None:
     from heron_bringup.latency_report import draw_budget
-    from heron_bringup.mosaic import make_mosaic
+    from heron_bringup.mosaic import exposure_to_can_ms, make_mosaic
 
-    make_mosaic(bag, vehicle, result.plans, result.states, options.out)
-    draw_budget(report["latency_ms"], options.out / "budget.png")
-    say(f"pictures: {options.out / 'mosaic.mp4'}, {options.out / 'budget.png'}")
+    to_can_ms = exposure_to_can_ms(result.statuses)
+    made = make_mosaic(bag, vehicle, result.plans, result.states, options.out, to_can_ms=to_can_ms, title=report["policy"]["name"])
+    draw_budget(report["latency_ms"], options.out / "budget.png", total_ms)
+    say(f"pictures: {', '.join(str(path) for path in (*made, options.out / 'budget.png'))}")
