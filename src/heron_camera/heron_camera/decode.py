@@ -17,7 +17,12 @@ from heron_camera.h264 import FrameGap, contains_keyframe
 from heron_camera.picture import DecodedFrame, Picture, PictureError, Plane
 from heron_core.frames import CameraFrame
 
-_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+_REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 _PADDING = 4096  # trailing zeros that drivers leave behind the end marker
 # What may follow 0xFF after the first scan began: stuffing, fill, further scans, their tables and comments (progressive JPEG).
 _IN_SCAN = (0x00, 0xFF, 0xDA, 0xC4, 0xDD, 0xFE)
@@ -63,43 +68,22 @@ def jpeg_fault(data: NDArray[np.uint8]) -> str | None:
     return None
 
 
-class JpegDecoder:
-    """JPEG → picture. At full resolution the planes stay apart (half the cost of RGB); reduced, the DCT does the shrinking.
+def decode_jpeg(data: NDArray[np.uint8], reduce: int = 1) -> Picture:
+    """Decodes `data`, (n,) uint8, at 1/`reduce` of its resolution (1, 2, 4 or 8); the DCT does the shrinking.
 
-    One per camera: it is not for two threads at once.
+    Raises:
+        PictureError: truncated, damaged or no JPEG at all.
     """
-
-    def __init__(self) -> None:
-        self._codec: VideoCodecContext | None = None
-
-    def decode(self, data: NDArray[np.uint8], reduce: int = 1) -> Picture:
-        """Decodes `data`, (n,) uint8, at 1/`reduce` of its resolution (1, 2, 4 or 8).
-
-        Raises:
-            PictureError: truncated, damaged or no JPEG at all.
-        """
-        fault = jpeg_fault(data)
-        if fault:
-            raise PictureError(fault)
-        if reduce > 1:
-            try:
-                image = cv2.imdecode(data, _REDUCED[reduce])
-            except cv2.error as error:
-                raise PictureError(f"JPEG cannot be decoded: {error.err}") from error
-            if image is None:
-                raise PictureError("JPEG cannot be decoded")
-            return Picture("bgr", (Plane(image, reduce, reduce),))
-        if self._codec is None:
-            self._codec = _codec("mjpeg")
-        try:
-            frames = self._codec.decode(_packet(data))
-        except (FFmpegError, ValueError) as error:
-            self._codec = None
-            raise PictureError(f"JPEG cannot be decoded: {error}") from error
-        if len(frames) != 1:
-            self._codec = None
-            raise PictureError(f"JPEG data holds {len(frames)} images")
-        return planes_of(frames[0])
+    fault = jpeg_fault(data)
+    if fault:
+        raise PictureError(fault)
+    try:
+        image = cv2.imdecode(data, _REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION)  # the rig knows how the camera is mounted, not EXIF
+    except cv2.error as error:
+        raise PictureError(f"JPEG cannot be decoded: {error.err}") from error
+    if image is None:
+        raise PictureError("JPEG cannot be decoded")
+    return Picture("bgr", (Plane(image, reduce, reduce),))
 
 
 class VideoDecoder:

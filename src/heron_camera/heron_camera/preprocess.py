@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_camera.decode import JpegDecoder
+from heron_camera.decode import decode_jpeg
 from heron_camera.picture import DecodedFrame, Picture, PictureError, Plane, raw_picture
 from heron_camera.views import Mode, VirtualCamera, check_views, density, pixel_coordinates
 from heron_core.arrays import address, read_only
@@ -171,7 +171,6 @@ class Preprocessor:
             for name, first in {view.input: view for view in reversed(self.views)}.items()
         }
         self._digest = self.digest()
-        self._jpeg = {name: JpegDecoder() for name in self.cameras}
         self._threads = ThreadPoolExecutor(threads, "preprocess") if threads > 1 else None
 
     @property
@@ -200,7 +199,7 @@ class Preprocessor:
         for name, fault in zip(used, run(lambda camera: self._fill_camera(members[camera], outputs), used), strict=True):
             if fault:
                 faults[name] = fault
-        valid = tuple(view.camera in members and view.camera in self._jpeg and view.camera not in faults for view in self.views)
+        valid = tuple(view.camera in members and view.camera in self.cameras and view.camera not in faults for view in self.views)
         for output, good in zip(outputs, valid, strict=True):
             if not good:
                 output[:] = 0
@@ -253,7 +252,7 @@ class Preprocessor:
         if isinstance(frame, DecodedFrame):
             return frame.picture
         if frame.encoding == "jpeg":
-            return self._jpeg[frame.camera].decode(frame.data, reduce)
+            return decode_jpeg(frame.data, reduce)
         return raw_picture(frame)
 
 
