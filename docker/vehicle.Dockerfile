@@ -20,4 +20,5 @@ ENV PYTHONPATH=/opt/heron/.venv/lib/python3.12/site-packages
 # --network host --device for cameras and CAN at `docker run`. SIGINT is what ros2 launch ends on.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["/bin/bash", "-c", ". /opt/ros/jazzy/setup.bash && . /opt/heron/install/setup.bash && exec ros2 launch heron_bringup \"$@\"", "heron"]
-CMD ["vehicle.launch.xml"]
+# The car and its policy are mounted: -v …/my_car:/car -v …/my_policy:/policy
+CMD ["heron.launch.xml", "vehicle:=/car", "policy:=/policy", "record:=true", "record_to:=/recordings/drive"]

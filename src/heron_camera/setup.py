@@ -15,7 +15,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
     ],
     install_requires=["setuptools"],
-    extras_require={"test": ["pytest", "hypothesis"]},
+    extras_require={"test": ["pytest"]},
     zip_safe=True,
     maintainer="Heron developers",
     maintainer_email="heron@example.com",

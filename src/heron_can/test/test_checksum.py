@@ -1,4 +1,4 @@
-"""Published vectors: AUTOSAR PRS E2EProtocol's examples of profile 11 (data id 0x123, as shipped by independent implementations too)."""
+"""Checksum vectors of profile 11 (data id 0x123) on which independent public implementations agree; the AUTOSAR document itself was not read."""
 
 import pytest
 from hypothesis import given
