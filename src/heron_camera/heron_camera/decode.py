@@ -17,7 +17,7 @@ from heron_camera.h264 import FrameGap, contains_keyframe
 from heron_camera.picture import DecodedFrame, Picture, PictureError, Plane
 from heron_core.frames import CameraFrame
 
-_REDUCED = {
+REDUCED = {
     1: cv2.IMREAD_COLOR,
     2: cv2.IMREAD_REDUCED_COLOR_2,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -78,7 +78,7 @@ def decode_jpeg(data: NDArray[np.uint8], reduce: int = 1) -> Picture:
     if fault:
         raise PictureError(fault)
     try:
-        image = cv2.imdecode(data, _REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION)  # the rig knows how the camera is mounted, not EXIF
+        image = cv2.imdecode(data, REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION)  # the rig knows how the camera is mounted, not EXIF
     except cv2.error as error:
         raise PictureError(f"JPEG cannot be decoded: {error.err}") from error
     if image is None:
