@@ -48,7 +48,7 @@ class ControlNode(HeronNode):
         self.subscribe("/odom", self._pilot.add_odometry)
         self.subscribe("/plan/trajectory", self._on_plan)
         self.subscribe("/vehicle/state", self._on_state)
-        self.every(round(config.status_period_s * 1e9), lambda: self._status.publish(self._pilot.status(self.now_ns())))
+        self.every(round(config.status_period_s * 1e9), lambda: self._status.publish(self._pilot.status(self.instant())))
         self.serve("~/engage", Engage, self._on_engage)
 
     def teardown(self) -> None:
@@ -69,7 +69,7 @@ class ControlNode(HeronNode):
         return self._ios[frame.bus].send(self._codec.frame(frame, now_ns))
 
     def _on_plan(self, plan: Trajectory) -> None:
-        fault = self._pilot.add_plan(plan, self.now_ns())
+        fault = self._pilot.add_plan(plan, self.instant())
         reason = fault.split(":")[0] if fault else ""
         if fault:
             self.count(f"plan_{reason}")
@@ -78,7 +78,7 @@ class ControlNode(HeronNode):
         self._rejected = reason
 
     def _on_state(self, state: VehicleState) -> None:
-        tick = self._pilot.tick(state, self.now_ns(), self.now_ns)
+        tick = self._pilot.tick(state, self.instant(), self.now_ns)
         for change in tick.changes:
             self.event(change.kind, change.text)
         if tick.stages is not None:

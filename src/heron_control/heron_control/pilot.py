@@ -13,6 +13,7 @@ from heron_control.odometry_buffer import OdometryBuffer
 from heron_control.path import PlanPath
 from heron_control.plan_check import PlanCheck
 from heron_control.tracker import Tracker
+from heron_core.clock import ClockWatch, Instant
 from heron_core.limits import Limits
 from heron_core.se2 import SE2
 from heron_core.signals import ControlStatus, Engagement
@@ -21,7 +22,7 @@ from heron_core.trajectory import Trajectory
 from heron_core.vehicle import Odometry, VehicleState
 from heron_core.vehicle_model import VehicleModel
 
-# Ticks come every 10 ms. Over a longer hole, or backwards, the clock stepped or this process slept: permission is dropped.
+# Ticks come every 10 ms. Over a longer hole this process slept, and with a clock that was set nothing has an age: permission is dropped.
 MAX_TICK_GAP_NS = 100_000_000
 MAX_STEP_S = 0.02
 MIN_SPEED_FOR_CURVATURE_MPS = 1.0
@@ -65,7 +66,9 @@ class Pilot:
         self._plan: Trajectory | None = None
         self._path: PlanPath | None = None
         self._stages = Stages()
-        self._last_ns: int | None = None
+        self._arrived = Instant(0, 0)
+        self._last: Instant | None = None
+        self._watch = ClockWatch()
         self._driving = False
         self._conditions: Conditions | None = None
         self._sent = Command(0.0, 0.0, False)
@@ -74,10 +77,11 @@ class Pilot:
         """Remembers where the car is."""
         self._odometry.add(sample)
 
-    def add_plan(self, plan: Trajectory, now_ns: int) -> str | None:
-        """Takes a plan if it may be followed; else says why not, and keeps the one before."""
-        fault = self.check.fault(plan, now_ns)
+    def add_plan(self, plan: Trajectory, at: Instant) -> str | None:
+        """Takes a plan that arrived `at` this moment if it may be followed; else says why not, and keeps the one before."""
+        fault = self.check.fault(plan, at.now_ns)
         if fault is None:
+            self._arrived = at
             self._plan, self._path, self._stages = plan, PlanPath(plan, self._config.beyond_accel_mps2), plan.stages
         return fault
 
@@ -85,18 +89,19 @@ class Pilot:
         """Asks for permission to actuate, or gives it back."""
         return self.engagement.request(engage, self._conditions)
 
-    def tick(self, state: VehicleState, now_ns: int, clock_ns: Callable[[], int]) -> Tick:
+    def tick(self, state: VehicleState, at: Instant, clock_ns: Callable[[], int]) -> Tick:
         """One control tick.
 
         Args:
             state: newest vehicle state.
-            now_ns: the tick.
+            at: the tick.
             clock_ns: the one clock, read again when the frames are written.
         """
-        changes = [self._clock_step(now_ns)]
-        dt_s = MAX_STEP_S if self._last_ns is None else min((now_ns - self._last_ns) / 1e9, MAX_STEP_S)
-        self._last_ns = now_ns
-        moved, fault = self._motion_since_plan(now_ns)
+        now_ns = at.now_ns
+        changes = [self._clock_step(at)]
+        dt_s = MAX_STEP_S if self._last is None else min((at.steady_ns - self._last.steady_ns) / 1e9, MAX_STEP_S)
+        self._last = at
+        moved, fault = self._motion_since_plan(at)
         self._conditions = Conditions(state, fault, now_ns)
         changes.append(self.engagement.update(self._conditions))
         measured = self._measured_steer(state)
@@ -112,15 +117,15 @@ class Pilot:
         self._sent = verdict.sent or Command(0.0, 0.0, False)
         return Tick(verdict, tuple(change for change in changes if change is not None), self._first_use(verdict, now_ns, clock_ns))
 
-    def status(self, now_ns: int) -> ControlStatus:
+    def status(self, at: Instant) -> ControlStatus:
         """What `/control/status` says."""
-        _, fault = self._motion_since_plan(now_ns)
+        _, fault = self._motion_since_plan(at)
         return ControlStatus(
-            stamp_ns=now_ns,
+            stamp_ns=at.now_ns,
             engagement=self.engagement.state,
             reason=self.engagement.reason,
             plan_valid=not fault,
-            plan_age_ns=-1 if self._plan is None else now_ns - self._plan.stamp_ns,
+            plan_age_ns=-1 if self._plan is None else at.age_ns(self._plan.stamp_ns, self._arrived),
             steer_rad=self._sent.steer_rad,
             accel_mps2=self._sent.accel_mps2,
             gate_limited=self.gate.limited,
@@ -136,23 +141,27 @@ class Pilot:
         motion = self._tracker.step(self._path, (now_ns - self._plan.stamp_ns) / 1e9, moved, speed if own_speed is None else own_speed, dt_s)
         return Command(motion.steer_rad, motion.accel_mps2, True, motion.hold)
 
-    def _clock_step(self, now_ns: int) -> Change | None:
-        if self._last_ns is None or 0 < now_ns - self._last_ns <= MAX_TICK_GAP_NS:
+    def _clock_step(self, at: Instant) -> Change | None:
+        last = self._last
+        step_ms = self._watch.step_ns(at) / 1e6
+        if last is None:
             return None
-        step_ms = (now_ns - self._last_ns) / 1e6
-        if step_ms <= 0.0:  # what was planned and measured lies in a future that is no more
+        stood_ms = (at.steady_ns - last.steady_ns) / 1e6
+        if at.now_ns > last.now_ns and not step_ms and stood_ms * 1e6 <= MAX_TICK_GAP_NS:
+            return None
+        if at.now_ns <= last.now_ns:  # what was planned and measured lies in a future that is no more
             self._plan = self._path = None
             self.check.reset()
         self._driving = False
-        return self.engagement.drop(f"clock or process stood: {step_ms:.0f} ms between two ticks")
+        return self.engagement.drop(f"clock set by {step_ms:+.0f} ms" if step_ms else f"process stood: {stood_ms:.0f} ms between two ticks")
 
-    def _motion_since_plan(self, now_ns: int) -> tuple[SE2 | None, str]:
+    def _motion_since_plan(self, at: Instant) -> tuple[SE2 | None, str]:
         if self._plan is None:
             return None, "no plan"
-        age_ns = now_ns - self._plan.stamp_ns
+        age_ns = at.age_ns(self._plan.stamp_ns, self._arrived)
         if age_ns > self._limits.plan_age_max_s * 1e9:
             return None, f"plan is stale: {age_ns / 1e6:.0f} ms"
-        moved = self._odometry.motion(self._plan.stamp_ns, now_ns)
+        moved = self._odometry.motion(self._plan.stamp_ns, at.now_ns)
         return moved, "" if moved is not None else "no odometry since the plan"
 
     def _measured_steer(self, state: VehicleState) -> float | None:

@@ -11,6 +11,7 @@ import pytest
 from heron_control.config import TrackerConfig
 from heron_control.gate import Gate
 from heron_control.pilot import Pilot, Tick, highest_speed
+from heron_core.clock import Instant
 from heron_core.limits import Limits
 from heron_core.signals import Engagement
 from heron_core.stages import Stages
@@ -26,18 +27,23 @@ class Car:
     """Feeds a pilot with a car that drives straight on."""
 
     def __init__(self, pilot: Pilot) -> None:
-        self.pilot, self.now_ns = pilot, 1_000_000_000
+        self.pilot, self.now_ns, self.steady_ns = pilot, 1_000_000_000, 5_000_000_000
         self.x = 0.0
 
-    def tick(self, step_ns: int = TICK_NS, odometry: bool = True, **signals: Signal | float) -> Tick:
+    @property
+    def at(self) -> Instant:
+        return Instant(self.now_ns, self.steady_ns)
+
+    def tick(self, step_ns: int = TICK_NS, steady_step_ns: int | None = None, odometry: bool = True, **signals: Signal | float) -> Tick:
         self.now_ns += step_ns
+        self.steady_ns += max(step_ns, TICK_NS) if steady_step_ns is None else steady_step_ns
         self.x += SPEED * step_ns / 1e9
         good: dict[str, Signal | float] = {"speed": SPEED, "steer": 0.0, "gear": 1.0, "brake_pressed": 0.0}
         good.update(signals)
         read = {name: value if isinstance(value, Signal) else Signal(value, 0, True) for name, value in good.items()}
         if odometry:
             self.pilot.add_odometry(Odometry(self.now_ns, self.x, 0.0, 0.0, SPEED, 0.0))
-        return self.pilot.tick(VehicleState(self.now_ns, read), self.now_ns, lambda: self.now_ns + 50_000)
+        return self.pilot.tick(VehicleState(self.now_ns, read), self.at, lambda: self.now_ns + 50_000)
 
     def plan(self, age_ns: int = 0) -> Trajectory:
         points = np.stack([SPEED * TIMES_S, 0 * TIMES_S, 0 * TIMES_S, SPEED + 0 * TIMES_S], axis=1).astype(np.float32)
@@ -45,7 +51,7 @@ class Car:
 
     def engaged(self) -> Car:
         self.tick()
-        assert self.pilot.add_plan(self.plan(), self.now_ns) is None
+        assert self.pilot.add_plan(self.plan(), self.at) is None
         self.tick()
         assert self.pilot.request(True) == (True, "")
         first = self.tick()
@@ -67,10 +73,10 @@ def off_with(tick: Tick, kind: str, text: str) -> None:
 
 def test_off_until_asked_and_the_angle_is_the_measured_one(car: Car) -> None:
     car.tick()
-    car.pilot.add_plan(car.plan(), car.now_ns)
+    car.pilot.add_plan(car.plan(), car.at)
     tick = car.tick(steer=0.05)
     assert tick.verdict.sent is not None and not tick.verdict.sent.request and tick.verdict.sent.steer_rad == pytest.approx(0.05, abs=1e-5)
-    assert car.pilot.status(car.now_ns).engagement is Engagement.OFF
+    assert car.pilot.status(car.at).engagement is Engagement.OFF
 
 
 def test_no_plan_no_engagement(car: Car) -> None:
@@ -97,7 +103,7 @@ def test_permission_goes_in_the_same_tick(car: Car, signals: dict[str, Any], kin
 
 def test_a_stale_plan_ends_it_at_the_threshold(car: Car) -> None:
     car.engaged()
-    stamp = car.now_ns - car.pilot.status(car.now_ns).plan_age_ns
+    stamp = car.now_ns - car.pilot.status(car.at).plan_age_ns
     while (tick := car.tick()).verdict.sent is not None and tick.verdict.sent.request:
         assert car.now_ns - stamp <= 600_000_000
     off_with(tick, "disengagement", "plan is stale")
@@ -111,21 +117,40 @@ def test_lost_odometry_ends_it(car: Car) -> None:
     assert [change.text for change in changes] == ["no odometry since the plan"]
 
 
-@pytest.mark.parametrize("step_ns", [-50_000_000, -3_600_000_000_000, 0, 150_000_000, 3_600_000_000_000])
+@pytest.mark.parametrize("step_ns", [-50_000_000, -3_600_000_000_000, 40_000_000, 3_600_000_000_000])
 def test_a_clock_step_either_way_ends_it(car: Car, step_ns: int) -> None:
-    off_with(car.engaged().tick(step_ns), "disengagement", "clock or process stood")
+    off_with(car.engaged().tick(step_ns, steady_step_ns=TICK_NS), "disengagement", "clock set by")
+
+
+def test_a_process_that_stood_ends_it(car: Car) -> None:
+    off_with(car.engaged().tick(150_000_000), "disengagement", "process stood: 150 ms")
+
+
+def test_two_ticks_at_one_time_end_it(car: Car) -> None:
+    off_with(car.engaged().tick(0, steady_step_ns=0), "disengagement", "process stood")
+
+
+def test_a_late_tick_does_not_end_it(car: Car) -> None:
+    assert car.engaged().tick(15_000_000).changes == ()
+
+
+def test_a_clock_set_back_makes_no_plan_younger(car: Car) -> None:
+    car.engaged()
+    for _ in range(50):  # each step too small to be seen as one
+        car.tick(step_ns=1_000_000, steady_step_ns=TICK_NS)
+    assert car.pilot.status(car.at).plan_age_ns >= 500_000_000
 
 
 def test_after_a_step_back_new_plans_are_taken_again(car: Car) -> None:
-    car.engaged().tick(-500_000_000)
-    assert car.pilot.status(car.now_ns).plan_age_ns == -1
-    assert car.pilot.add_plan(car.plan(), car.now_ns) is None
+    car.engaged().tick(-500_000_000, steady_step_ns=TICK_NS)
+    assert car.pilot.status(car.at).plan_age_ns == -1
+    assert car.pilot.add_plan(car.plan(), car.at) is None
 
 
 def test_a_refused_plan_leaves_the_one_before(car: Car) -> None:
     car.engaged()
     wrong = replace(car.plan(), crc=1)
-    assert str(car.pilot.add_plan(wrong, car.now_ns)).startswith("malformed")
+    assert str(car.pilot.add_plan(wrong, car.at)).startswith("malformed")
     tick = car.tick()
     assert tick.verdict.sent is not None and tick.verdict.sent.request and car.pilot.check.rejected["malformed"] == 1
 
@@ -145,7 +170,7 @@ def test_one_wheel_that_claims_more_speed_sets_the_limits(car: Car) -> None:
 def test_engaging_starts_from_the_measured_angle(car: Car) -> None:
     for _ in range(2):
         car.tick(steer=0.02)
-    car.pilot.add_plan(car.plan(), car.now_ns)
+    car.pilot.add_plan(car.plan(), car.at)
     car.tick(steer=0.02)
     assert car.pilot.request(True)[0]
     sent = car.tick(steer=0.02).verdict.sent

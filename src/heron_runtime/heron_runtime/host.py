@@ -35,6 +35,9 @@ class Host(Protocol):
     def now_ns(self) -> int:
         """The one clock."""
 
+    def steady_ns(self) -> int:
+        """A clock that only goes forward."""
+
     def advertise(self, topic: str) -> Publisher:
         """A publisher of the topic's native type."""
 

@@ -117,7 +117,7 @@ class LiveHost:
         self._sim_time = bool(node.get_parameter("use_sim_time").value)
         self._warn = warn
         self._inbox = INBOXES.setdefault(node.context, Inbox())
-        self._name = str(node.get_name())
+        self._name = str(node.get_fully_qualified_name())
         guard = node.create_guard_condition(lambda: self._inbox.drain(self._wake))
         self._wake: Callable[[], None] = guard.trigger
         self._readers: list[tuple[Hub, LocalReader]] = []
@@ -133,6 +133,10 @@ class LiveHost:
         if self._sim_time:
             return int(self._node.get_clock().now().nanoseconds)
         return time.time_ns() - self._offset_ns
+
+    def steady_ns(self) -> int:
+        """CLOCK_MONOTONIC; `/clock` itself under use_sim_time, whose pace is not ours."""
+        return self.now_ns() if self._sim_time else time.monotonic_ns()
 
     def advertise(self, topic: str) -> Publisher:
         """See Host."""

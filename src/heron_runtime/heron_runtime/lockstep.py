@@ -163,6 +163,10 @@ class LockstepHost:
         """Simulated time."""
         return self._scheduler.now_ns()
 
+    def steady_ns(self) -> int:
+        """Simulated time only goes forward."""
+        return self._scheduler.now_ns()
+
     def advertise(self, topic: str) -> Publisher:
         """See Host."""
         return LockstepPublisher(self._scheduler, self._process, self._node.resolve_topic_name(topic))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
+from heron_core.clock import Instant
 from heron_core.errors import HeronError
 from heron_core.signals import Event
 from heron_core.stages import Stages
@@ -88,6 +89,10 @@ class HeronNode(LifecycleNode):
         In lock-step it stands still inside a callback or a worker's `fn`; mark the end of a stage in `done`.
         """
         return self.host.now_ns()
+
+    def instant(self) -> Instant:
+        """This moment on the one clock and on the steady one."""
+        return Instant(self.host.now_ns(), self.host.steady_ns())
 
     def advertise(self, topic: str) -> Publisher:
         """A publisher of the topic's native type."""
