@@ -11,6 +11,7 @@ setup(
     package_data={NAME: ["py.typed"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        ("share/ament_index/resource_index/rclcpp_components", [f"resource/rclcpp_components/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
     ],
     install_requires=["setuptools"],

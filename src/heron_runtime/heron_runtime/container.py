@@ -28,7 +28,7 @@ from rclpy.utilities import remove_ros_args
 
 from heron_core.errors import HeronError
 from heron_runtime.config import ContainerConfig
-from heron_runtime.executor import AttributingExecutor
+from heron_runtime.executor import ContainerExecutor
 from heron_runtime.health import Health
 from heron_runtime.loader import Components, LoadError, LoadRequest
 from heron_runtime.params import config_from_parameters, flatten
@@ -51,7 +51,7 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         kwargs: those of `rclpy.node.Node`.
     """
 
-    def __init__(self, executor: AttributingExecutor, guard: StopGuard, **kwargs: Any) -> None:
+    def __init__(self, executor: ContainerExecutor, guard: StopGuard, **kwargs: Any) -> None:
         super().__init__(kwargs.pop("node_name", NAME), automatically_declare_parameters_from_overrides=True, **kwargs)
         given = {name: parameter.value for name, parameter in self._parameter_overrides.items() if name not in _BUILT_IN_PARAMETERS}
         self.config = config_from_parameters(ContainerConfig, given, f"parameters of {self.get_fully_qualified_name()}")
@@ -114,9 +114,11 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         if not self._settled:
             self._startup_failed()
 
-    def component_failed(self, node: Any, error: BaseException) -> None:
-        """What an exception in a callback of `node` leads to, by the parameter `on_component_error`."""
-        name = str(node.get_fully_qualified_name()) if node is not None else "(no component)"
+    def component_failed(self, error: BaseException) -> None:
+        """What an exception in a component's callback leads to, by the parameter `on_component_error`."""
+        node = self._executor.current
+        # A turn of one component may run another's, to which the message went: the host marked whose it was.
+        name = error.__dict__.get("heron_component") or (str(node.get_fully_qualified_name()) if node is not None else "(no component)")
         self.health.errors[name] += 1
         text = "".join(traceback.format_exception(error)).rstrip()
         self.get_logger().error(f"component {name} failed in a callback ({self.health.errors[name]} so far):\n{text}")
@@ -230,7 +232,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--die-with-parent", type=int, metavar="PID", help="stop when the parent process PID ends")
     options = parser.parse_args(remove_ros_args(list(argv))[1:])
     spec = json.loads(options.spec.read_text(encoding="utf-8")) if options.spec else {}
-    executor: AttributingExecutor | None = None
+    executor: ContainerExecutor | None = None
 
     def wake() -> None:
         if executor is not None:
@@ -241,7 +243,7 @@ def run(argv: Sequence[str]) -> int:
     if options.die_with_parent:
         die_with_parent(options.die_with_parent)
     rclpy.init(args=list(argv), signal_handler_options=SignalHandlerOptions.NO)
-    executor = AttributingExecutor()
+    executor = ContainerExecutor()
     try:
         container = Container(executor, guard, **_node_arguments(spec))
     except HeronError as error:
@@ -258,11 +260,10 @@ def run(argv: Sequence[str]) -> int:
         try:
             executor.spin_once()
         except Exception as error:
-            container.component_failed(executor.current, error)
+            container.component_failed(error)
     container.get_logger().info(f"stopping: {guard.reason}")
     container.close()
     executor.shutdown(0)
-    executor.current = None
     gc.unfreeze()
     gc.collect()  # managed nodes live on in cycles, and with them the DDS participant and its shared memory
     rclpy.try_shutdown()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
+from typing import Any
 
 import numpy as np
 from foxglove_msgs.msg import CompressedVideo
@@ -13,6 +15,7 @@ from sensor_msgs.msg import CameraInfo as RosCameraInfo
 from sensor_msgs.msg import CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
+from heron_core.arrays import read_only
 from heron_core.camera import Lens, LensModel
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import CameraInfo, StaticTransform, StaticTransforms, default_frame_id
@@ -22,6 +25,7 @@ from heron_runtime.convert.stamps import from_bytes, from_stage_times, header, t
 # sensor_msgs/Image encoding → ours, and the bytes of a row per pixel of width
 _RAW_ENCODINGS = {"rgb8": "rgb8", "bgr8": "bgr8", "mono8": "mono8", "nv12": "nv12", "yuv422_yuy2": "yuyv", "yuyv": "yuyv"}
 _ROW_BYTES = {"rgb8": 3, "bgr8": 3, "mono8": 1, "nv12": 1, "yuyv": 2}
+_THROUGH_CV_BRIDGE = ("rgba8", "bgra8", "bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8")
 _ROS_ENCODINGS = {"yuyv": "yuv422_yuy2"}
 
 
@@ -75,10 +79,16 @@ def image_to_ros(frame: CameraFrame) -> Image:
 
 
 def image_from_ros(message: Image, topic: str, received_ns: int) -> CameraFrame:
-    """sensor_msgs/Image → uncompressed frame on the same memory (padding at row ends is cut off by a view)."""
+    """sensor_msgs/Image → uncompressed frame on the same memory (padding at row ends is cut off by a view).
+
+    Colour filter arrays and images with alpha go through cv_bridge, which copies them.
+    """
+    if message.encoding in _THROUGH_CV_BRIDGE:
+        converted = read_only(_bridge().imgmsg_to_cv2(message, "bgr8"))
+        return CameraFrame(camera_of_topic(topic), to_ns(message.header.stamp), received_ns, "bgr8", converted)
     encoding = _RAW_ENCODINGS.get(message.encoding)
     if encoding is None:
-        raise ValueError(f"image encoding {message.encoding!r}; read are {', '.join(_RAW_ENCODINGS)}")
+        raise ValueError(f"image encoding {message.encoding!r}; read are {', '.join((*_RAW_ENCODINGS, *_THROUGH_CV_BRIDGE))}")
     rows = message.height * 3 // 2 if encoding == "nv12" else message.height
     row_bytes = message.width * _ROW_BYTES[encoding]
     data = from_bytes(message.data)
@@ -89,6 +99,13 @@ def image_from_ros(message: Image, topic: str, received_ns: int) -> CameraFrame:
     pixels = lines if channels == 1 else lines.reshape(rows, message.width, channels)
     pixels.flags.writeable = False
     return CameraFrame(camera_of_topic(topic), to_ns(message.header.stamp), received_ns, encoding, pixels)
+
+
+@cache
+def _bridge() -> Any:
+    from cv_bridge import CvBridge
+
+    return CvBridge()
 
 
 def camera_info_to_ros(info: CameraInfo) -> RosCameraInfo:
