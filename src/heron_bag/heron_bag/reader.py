@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
@@ -18,6 +18,7 @@ from heron_bag.definitions import require
 from heron_bag.errors import BagError
 
 Message = tuple[str, str, int, memoryview]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,18 @@ class Bag(ABC):
         if unknown:
             raise BagError(f"{self.path}: has no topic {', '.join(unknown)} (it has {', '.join(self.topics) or 'none'})")
         return set(topics)
+
+
+def telling(bag: Bag, items: Iterable[T], say: Callable[[str], None]) -> Iterator[T]:
+    """Passes `items` on, which are read from `bag`, and says each of its warnings when it comes up: some damage is only found by reading."""
+    said = 0
+    for item in items:
+        for text in bag.warnings[said:]:
+            say(text)
+        said = len(bag.warnings)
+        yield item
+    for text in bag.warnings[said:]:
+        say(text)
 
 
 def open_bag(path: Path | str) -> Bag:

@@ -67,7 +67,8 @@ class CameraNode(HeronNode):
 
     def _open_bag(self) -> Frames:
         config: CameraConfig = self.config
-        return at_exposure(bag_frames(Path(config.inputs[0]), self._rig, config.realtime), config.exposure_offset_ns)
+        frames = bag_frames(Path(config.inputs[0]), self._rig, config.realtime, lambda text: self.post(lambda: self.event("recording", text)))
+        return at_exposure(frames, config.exposure_offset_ns)
 
     def _open(self, camera: RigCamera, path: str) -> Frames:
         return at_exposure(self._open_source(camera, path), self.config.exposure_offset_ns)

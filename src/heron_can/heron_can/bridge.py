@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,13 +136,13 @@ class CanBridge:
         return counts
 
 
-def bag_batches(path: Path) -> Iterator[tuple[int, CanBatch]]:
-    """(log_ns, batch) of a recording's /can/tap."""
+def bag_batches(path: Path, say: Callable[[str], None]) -> Iterator[tuple[int, CanBatch]]:
+    """(log_ns, batch) of a recording's /can/tap; `say` is told what is damaged in it."""
     from heron_bag.native import can_batches
-    from heron_bag.reader import open_bag
+    from heron_bag.reader import open_bag, telling
 
     with open_bag(path) as bag:
-        yield from can_batches(bag)
+        yield from telling(bag, can_batches(bag), say)
 
 
 def log_items(path: Path, car: Car) -> Iterator[tuple[int, tuple[str, Frame]]]:

@@ -40,7 +40,8 @@ class CanNode(HeronNode):
         self._gnss = self.advertise("/gnss/fix")
         self._tap = self.advertise("/can/tap")
         if config.interface == "bag":
-            self.feed(partial(bag_batches, Path(config.source)), self._bridge.push_batch)
+            say = partial(self.event, "recording")
+            self.feed(partial(bag_batches, Path(config.source), lambda text: self.post(partial(say, text))), self._bridge.push_batch)
         elif config.interface == "log":
             self.feed(partial(log_items, Path(config.source), car), self._push)
         self.every(config.tick_ms * _MS, self._tick)

@@ -44,7 +44,7 @@ def replay(ros, demo, tmp_path, monkeypatch):
             (T0 + (k + 1) * 10 * MS, to_batch("vehicle", [frame for frame in frames if k * 10 * MS <= frame.stamp_ns - T0 < (k + 1) * 10 * MS]))
             for k in range(int(seconds * 100))
         ]
-        monkeypatch.setattr("heron_can.node.bag_batches", lambda path: iter(batches))
+        monkeypatch.setattr("heron_can.node.bag_batches", lambda path, say: iter(batches))
         scheduler, seen = Scheduler(T0, {}), {}
         scheduler.tap(lambda topic, now_ns, message: seen.setdefault(topic, []).append(message))
         values = {"vehicle": str(ROOT / "config/vehicle/demo"), "interface": "bag", "source": "x"}
