@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 app = typer.Typer(add_completion=False)
@@ -45,12 +46,12 @@ def drive(
         task = bar.add_task("preparing", total=None)
         outcome = run_drive(
             options,
-            say=lambda text: console.print(text, highlight=False, soft_wrap=True),
+            say=lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
             progress=lambda done_s, total_s: bar.update(task, description=f"{done_s:6.1f} s of {total_s:.1f} s", completed=done_s, total=total_s),
         )
     print_report(outcome.report)
-    console.print(f"report: {out / 'report.json'}", highlight=False)
+    console.print(f"report: {out / 'report.json'}", highlight=False, markup=False, soft_wrap=True)
     for failure in outcome.failures:
-        console.print(f"[bold red]failed:[/] {failure}", highlight=False)
+        console.print(f"[bold red]failed:[/] {escape(failure)}", highlight=False, soft_wrap=True)
     if outcome.failures:
         raise typer.Exit(1)
