@@ -8,8 +8,12 @@ from pathlib import Path
 
 from heron_bag.native import rig_of
 from heron_bag.reader import Bag, open_bag
+from heron_can.car import load_car
 from heron_core.errors import InputError
-from heron_core.rig import dump_rig
+from heron_core.limits import load_limits
+from heron_core.rig import dump_rig, load_rig
+from heron_core.vehicle_model import load_vehicle_model
+from heron_vla.folder import load_policy
 
 KINEMATIC = "kinematic"
 
@@ -84,6 +88,19 @@ def unpack_vehicle(bag: Bag, fallback: Path, folder: Path) -> Path:
     if "rig.yaml" not in attached:
         (folder / "rig.yaml").write_text(dump_rig(rig_of(bag)), encoding="utf-8")
     return folder
+
+
+def check_inputs(vehicle: Path, policy: Path) -> None:
+    """Reads what the components will read, so that a wrong file is told in one sentence before any process starts.
+
+    Raises:
+        HeronError: a file is wrong, or they do not fit each other; the text names file and key.
+    """
+    rig = load_rig(vehicle / "rig.yaml")
+    load_vehicle_model(vehicle / "vehicle.yaml")
+    load_limits(vehicle / "limits.yaml")
+    load_car(vehicle)
+    load_policy(policy, rig)
 
 
 def open_recording(path: Path) -> Bag:

@@ -12,7 +12,7 @@ from heron_bag.digest import bag_digest
 from heron_bag.reader import Bag
 from heron_bringup.config import GeneratedConfig
 from heron_bringup.drive.budget import Budget, load_budget
-from heron_bringup.drive.inputs import KINEMATIC, DriveOptions, open_recording, prepare_out, unpack_vehicle
+from heron_bringup.drive.inputs import KINEMATIC, DriveOptions, check_inputs, open_recording, prepare_out, unpack_vehicle
 from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.realtime_run import run_realtime
 from heron_bringup.drive.report import join_reports, write_report
@@ -60,6 +60,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
         for warning in bag.warnings:
             say(f"warning: {warning}")
         vehicle = options.vehicle or unpack_vehicle(bag, config_folder() / "vehicle" / "demo", options.out / "vehicle")
+        check_inputs(vehicle, policy)
         processes = _processes(options, policy, vehicle, path)
         say(f"driving {path} in {'lock-step' if options.lockstep else 'real time'} with {policy.name}")
         started_s = time.monotonic()
@@ -115,6 +116,7 @@ def _replay(options: DriveOptions, processes: list[Process], bag: Bag, budget: B
 def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callable[[str], None], progress: Progress) -> DriveOutcome:
     if options.vehicle is None:
         raise InputError("--live needs --vehicle FOLDER (rig.yaml, vehicle.yaml, can.yaml, limits.yaml of the car)")
+    check_inputs(options.vehicle, policy)
     processes = _processes(options, policy, options.vehicle, None)
     say("driving live; disengaged until the engage service is called (Ctrl-C ends)")
     started_s = time.monotonic()
