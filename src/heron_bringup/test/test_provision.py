@@ -99,6 +99,19 @@ def test_pip_failures_are_told_apart(errors: str, said: str) -> None:
     assert said in venv.explain_pip(errors, 7)
 
 
+def test_pip_shows_progress_and_keeps_the_rest_for_a_failure(clone: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    script = clone / ".venv/bin/python"
+    script.parent.mkdir(parents=True)
+    script.write_text("#!/bin/sh\nfor i in $(seq 120); do echo Ignoring p$i; echo Collecting p$i==1; done\necho boom >&2; exit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(SetupError, match="exit code 3"):
+        venv.install(clone / ".venv", [])
+    shown = capfd.readouterr()
+    assert [line.strip() for line in shown.out.splitlines()[1:]] == ["50 packages found", "100 packages found"]
+    assert shown.err.splitlines()[-1] == "boom"
+    assert len(shown.err.splitlines()) == venv.SHOWN_LINES
+
+
 def test_cmake_paths_of_the_build_machine_are_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export = tmp_path / "share/a/cmake/export.cmake"
     export.parent.mkdir(parents=True)

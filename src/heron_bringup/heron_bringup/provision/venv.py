@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from heron_bringup.provision.errors import SetupError
@@ -16,6 +17,12 @@ UNFINISHED = "heron-unfinished"
 
 NUMPY_HEADERS = re.compile(r'/opt/(?:python|_internal)/[^;"\s)]*/numpy/_?core/include')
 PYTHON_HEADERS = re.compile(r'/opt/(?:python|_internal)/[^;"\s)]*/include/python3\.\d+')
+
+PACKAGES_PER_LINE = 50
+"""Of pip's progress where the output is not a terminal."""
+
+SHOWN_LINES = 20
+"""Of pip's output when it failed."""
 
 NETWORK_SIGNS = ("NewConnectionError", "ConnectTimeout", "ReadTimeout", "ConnectionResetError", "ProxyError",
                  "Name or service not known", "name resolution", "SSLError", "Max retries exceeded")  # fmt: skip
@@ -44,19 +51,33 @@ def make_venv(root: Path, underlay: Underlay | None, base_python: str) -> None:
 def install(venv: Path, requirements: list[Path]) -> None:
     """Install the hash-locked `requirements`; pip's cache makes a repeat go on where a stop left off."""
     print("heron: installing the locked requirements (about 1 GB, once)", flush=True)
-    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes"]
+    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--require-hashes"]
     for path in requirements:
         command += ["-r", str(path)]
     environment = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
     environment.pop("PYTHONPATH", None)
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        errors = []
-        for line in process.stderr:
-            sys.stderr.write(line)
-            errors.append(line)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        output = _follow(process.stdout)
     if process.returncode:
-        raise SetupError(explain_pip("".join(errors), process.returncode))
+        sys.stderr.writelines(output[-SHOWN_LINES:])
+        raise SetupError(explain_pip("".join(output), process.returncode))
+
+
+def _follow(lines: Iterable[str]) -> list[str]:
+    """What pip writes, of which only the progress is shown: on a terminal in one line, else a line now and then."""
+    output, found, live = [], 0, sys.stdout.isatty()
+    for line in lines:
+        output.append(line)
+        if line.startswith("Collecting "):
+            found += 1
+            if live:
+                print(f"\r\033[K  {found} packages found, now {line.split()[1]}", end="", flush=True)
+            elif found % PACKAGES_PER_LINE == 0:
+                print(f"  {found} packages found", flush=True)
+        elif line.startswith("Installing collected packages"):
+            print(f"{chr(13) + chr(27) + '[K' if live else ''}  {found} packages found; unpacking them (about a minute)", flush=True)
+    return output
 
 
 def explain_pip(errors: str, code: int) -> str:

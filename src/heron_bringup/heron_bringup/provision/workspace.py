@@ -17,7 +17,8 @@ def build_command(root: Path, underlay: Underlay | None) -> list[str]:
     python = str(root / ".venv" / "bin" / "python")
     present = [name for name in package_folders(root) if underlay and underlay.has(name)]
     return [
-        *(python, "-c", COLCON, "--log-base", "log", "build", "--base-paths", "src", "--symlink-install"),
+        # Below an error it only warns that the environment is no colcon workspace.
+        *(python, "-c", COLCON, "--log-base", "log", "--log-level", "error", "build", "--base-paths", "src", "--symlink-install"),
         *("--metas", "colcon.meta", "--parallel-workers", "2"),
         *(["--packages-ignore", *present] if present else []),
         *("--cmake-args", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF"),
