@@ -39,6 +39,7 @@ from heron_camera.preprocess import ViewSampler, limit_opencv_threads
 from heron_camera.views import load_preprocessing, load_views
 from heron_core.errors import HeronError
 from heron_core.rig import load_rig
+from heron_runtime.bench import domain
 from heron_runtime.launch_reader import Process, parse
 from heron_runtime.supervisor import Supervisor
 from heron_vla.config import PolicyConfig
@@ -114,7 +115,8 @@ def _perception(processes: Sequence[Process], first_ns: int, out: Path) -> tuple
         replace(process, components=tuple(replace(part, params={**part.params, "time_offset_ns": offset_ns}) for part in process.components))
         for process in processes
     ]
-    supervisor = Supervisor(timed, None, out)
+    alone = {**os.environ, "ROS_DOMAIN_ID": str(domain())}  # a graph of another terminal would be answered, and measured
+    supervisor = Supervisor(timed, alone, out)
     readings: list[tuple[float, float]] = []
 
     def watch() -> bool:

@@ -84,7 +84,7 @@ class Consumer(HeronNode):
 def by_reference() -> dict[str, float]:
     """lost, copies and p50_ms of the hand-over inside one process."""
     context = rclpy.Context()
-    rclpy.init(context=context, domain_id=_domain())
+    rclpy.init(context=context, domain_id=domain())
     executor = SingleThreadedExecutor(context=context)
     nodes: list[Any] = [cls(context=context, use_global_arguments=False) for cls in (Consumer, Producer)]
     consumer, producer = nodes
@@ -109,7 +109,7 @@ def through_dds(profile: Path) -> dict[str, float]:
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(profile),
         "MALLOC_MMAP_THRESHOLD_": "1073741824",
         "MALLOC_TRIM_THRESHOLD_": "4294967296",
-        "ROS_DOMAIN_ID": str(_domain()),
+        "ROS_DOMAIN_ID": str(domain()),
     }
     command = [sys.executable, "-m", "heron_runtime.bench"]
     receiver = subprocess.Popen([*command, "receive"], env=environment, stdout=subprocess.PIPE, text=True)
@@ -141,7 +141,8 @@ def run(profile: Path) -> dict[str, Any]:
     }
 
 
-def _domain() -> int:
+def domain() -> int:
+    """A DDS domain for this process's benchmarks, apart from the default and from those of other processes."""
     return 1 + os.getpid() % 100
 
 
