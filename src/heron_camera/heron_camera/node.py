@@ -27,7 +27,7 @@ from heron_core.rig import RigCamera, load_rig
 from heron_core.stages import Stages
 from heron_runtime.node import HeronNode
 
-POLL_NS = 10_000_000
+POLL_NS = 25_000_000
 WATCH_NS = 100_000_000
 _TOPICS = {"jpeg": "image/compressed", "h264": "video"}
 _TRANSPORT_TOPICS = {"jpeg": "image/compressed", "h264": "video", "raw": "image"}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Coroutine
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+from rclpy.event_handler import EventHandler
 from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 
+SELDOM_NS = 50_000_000
 _KINDS = ("timer", "guard_condition", "subscription", "client", "service")  # in the order in which they are served
 
 
@@ -21,36 +24,37 @@ class _Entry(NamedTuple):
 
 
 class _WaitSet:
-    """Everything that can wake the executor, gathered once. It keeps the handles alive until `close`."""
+    """Entities that can wake the executor, gathered once. It keeps their handles alive until `close`.
 
-    def __init__(self, executor: ContainerExecutor) -> None:
+    Args:
+        context: of the nodes.
+        entries: kind (`waitable` among them) → what to wait for.
+        wakers: guard conditions that only end a wait.
+    """
+
+    def __init__(self, context: Any, entries: Mapping[str, Sequence[_Entry]], wakers: Sequence[Any] = ()) -> None:
         self._stack = ExitStack()
         self._handles: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
         self._entries: dict[str, dict[int, _Entry]] = {kind: {} for kind in _KINDS}
-        self._waitables: list[_Entry] = []
-        for node in executor.get_nodes():
-            for kind, entities in zip(_KINDS, (node.timers, node.guards, node.subscriptions, node.clients, node.services), strict=True):
-                for entity in entities:
-                    if executor.can_execute(entity):
-                        self._add(kind, entity.handle, _Entry(entity, node, executor.takers[kind]))
-            for waitable in node.waitables:
-                if executor.can_execute(waitable) and self._enter(waitable):
-                    self._waitables.append(_Entry(waitable, node, executor.takers["waitable"]))
-        for guard in executor.wakers():
-            self._add("guard_condition", guard.handle, None)
+        self._waitables = [entry for entry in entries.get("waitable", ()) if self._enter(entry.entity)]
+        for kind in _KINDS:
+            for entry in entries.get(kind, ()):
+                handle = entry.entity.handle
+                if self._enter(handle):
+                    self._handles[kind].append(handle)
+                    self._entries[kind][handle.pointer] = entry
+        self._handles["guard_condition"] += [guard.handle for guard in wakers if self._enter(guard.handle)]
         counts = [len(self._handles[kind]) for kind in ("subscription", "guard_condition", "timer", "client", "service")] + [0]
         for entry in self._waitables:
             n = entry.entity.get_num_entities()
             more = (n.num_subscriptions, n.num_guard_conditions, n.num_timers, n.num_clients, n.num_services, n.num_events)
             counts = [count + extra for count, extra in zip(counts, more, strict=True)]
-        self._stack.enter_context(executor.context.handle)
-        self._set = rclpy_implementation.WaitSet(*counts, executor.context.handle)
-        self._adders = [
-            (getattr(self._set, f"add_{kind}"), self._handles[kind]) for kind in ("subscription", "client", "service", "timer", "guard_condition")
-        ]
+        self._stack.enter_context(context.handle)
+        self._set = rclpy_implementation.WaitSet(*counts, context.handle)
+        self._adders = [(getattr(self._set, f"add_{kind}"), handles) for kind, handles in self._handles.items() if handles]
 
     def wait(self, timeout_ns: int) -> list[_Entry]:
-        """What is ready; empty after `timeout_ns` (negative: waits on), or when the executor was only woken."""
+        """What is ready, in the order of `_KINDS`; empty after `timeout_ns`, or when a waker ended it."""
         self._set.clear_entities()
         for add, handles in self._adders:
             for handle in handles:
@@ -60,18 +64,13 @@ class _WaitSet:
         self._set.wait(timeout_ns)
         ready = [entry for entry in self._waitables if entry.entity.is_ready(self._set)]
         for kind, entries in self._entries.items():
-            ready += [entries[pointer] for pointer in self._set.get_ready_entities(kind) if pointer in entries]
+            if entries:
+                ready += [entries[pointer] for pointer in self._set.get_ready_entities(kind) if pointer in entries]
         return ready
 
     def close(self) -> None:
         """Lets the handles go."""
         self._stack.close()
-
-    def _add(self, kind: str, handle: Any, entry: _Entry | None) -> None:
-        if self._enter(handle):
-            self._handles[kind].append(handle)
-            if entry is not None:
-                self._entries[kind][handle.pointer] = entry
 
     def _enter(self, handle: Any) -> bool:
         try:
@@ -82,17 +81,18 @@ class _WaitSet:
 
 
 class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy is untyped
-    """rclpy's single-threaded executor with two things changed.
+    """rclpy's single-threaded executor, with three things changed.
 
     It gathers what it waits for once, and again only when a node gains or loses something: the base class does so at every wake-up, which with four
-    components (80 services, subscriptions and events) costs 1.5 ms, more than all their callbacks, and wakes itself once more after each callback.
-    And `current` is the node whose callback runs, so that an exception has an owner.
+    components costs 1.5 ms, more than all their callbacks, and wakes itself once more after each. Services and QoS events, two thirds of all entities
+    and seldom ready, are looked at every `SELDOM_NS` instead of being waited for. And `current` is the node whose callback runs, so that an exception
+    has an owner.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.current: Any = None
-        self.takers: dict[str, Callable[[Any], Any]] = {
+        self._takers: dict[str, Callable[[Any], Any]] = {
             "timer": self._take_timer,
             "guard_condition": self._take_guard_condition,
             "subscription": self._take_subscription,
@@ -101,7 +101,9 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
             "waitable": self._take_waitable,
         }
         self._ready: deque[_Entry] = deque()
-        self._wait_set: _WaitSet | None = None
+        self._often: _WaitSet | None = None
+        self._seldom: _WaitSet | None = None
+        self._looked_ns = 0
         self._stale = True
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
@@ -113,10 +115,6 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
             entry = self._ready.popleft()
             self.current = entry.node
             self._run(entry)
-
-    def wakers(self) -> tuple[Any, ...]:
-        """The guard conditions by which the executor itself is woken."""
-        return (self._guard, self._sigint_gc)
 
     def wake(self) -> None:
         """Called when an entity was created or destroyed."""
@@ -144,21 +142,44 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
         return bool(super().shutdown(timeout_sec))
 
     def _wait(self, timeout_sec: float | None) -> list[_Entry]:
-        if self._stale or self._tasks or self._wait_set is None:  # with a callback that awaits, its group must rest
-            self._stale = False
+        end_ns = None if timeout_sec is None else time.monotonic_ns() + round(timeout_sec * 1e9)
+        while True:
+            often, seldom = self._sets()
+            now_ns = time.monotonic_ns()
+            ready = []
+            if now_ns - self._looked_ns >= SELDOM_NS:
+                self._looked_ns = now_ns
+                ready = seldom.wait(0)
+            left_ns = SELDOM_NS if end_ns is None else min(SELDOM_NS, max(0, end_ns - now_ns))
+            ready += often.wait(0 if ready else left_ns)
+            if not self._context.ok():
+                raise ExternalShutdownException
+            if ready or self._tasks or self._stale or (end_ns is not None and time.monotonic_ns() >= end_ns):
+                return ready
+
+    def _sets(self) -> tuple[_WaitSet, _WaitSet]:
+        if self._stale or self._tasks or self._often is None or self._seldom is None:
             self._forget()
-            self._stale = bool(self._tasks)
-            self._wait_set = _WaitSet(self)
-        ready = self._wait_set.wait(-1 if timeout_sec is None else round(timeout_sec * 1e9))
-        if not self._context.ok():
-            raise ExternalShutdownException
-        return ready
+            self._stale = bool(self._tasks)  # while a callback awaits something, its group rests
+            often: dict[str, list[_Entry]] = defaultdict(list)
+            seldom: dict[str, list[_Entry]] = defaultdict(list)
+            for node in self.get_nodes():
+                for kind, entities in zip(
+                    (*_KINDS, "waitable"), (node.timers, node.guards, node.subscriptions, node.clients, node.services, node.waitables), strict=True
+                ):
+                    for entity in filter(self.can_execute, entities):
+                        rare = kind == "service" or isinstance(entity, EventHandler)
+                        (seldom if rare else often)[kind].append(_Entry(entity, node, self._takers[kind]))
+            self._often = _WaitSet(self._context, often, (self._guard, self._sigint_gc))
+            self._seldom = _WaitSet(self._context, seldom)
+        return self._often, self._seldom
 
     def _forget(self) -> None:
         self._stale = True
-        if self._wait_set is not None:
-            self._wait_set.close()
-            self._wait_set = None
+        for wait_set in (self._often, self._seldom):
+            if wait_set is not None:
+                wait_set.close()
+        self._often = self._seldom = None
 
     def _run(self, entry: _Entry) -> None:
         entity = entry.entity
