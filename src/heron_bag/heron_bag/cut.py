@@ -50,8 +50,9 @@ def cut_recording(
         start_ns = bag.start_ns + round(start_s * 1e9)
         stop_ns = bag.end_ns + 1 if duration_s is None else start_ns + round(duration_s * 1e9)
         length_s = (bag.end_ns - bag.start_ns) / 1e9
+        part = f"from {start_s:g} s " + ("to the end" if duration_s is None else f"for {duration_s:g} s")
         if start_s < 0 or stop_ns <= start_ns or start_ns > bag.end_ns:
-            raise BagError(f"{source}: is {length_s:.3f} s long; nothing lies from {start_s} s for {duration_s} s")
+            raise BagError(f"{source}: is {length_s:.3f} s long; nothing lies {part}")
         with whole_recording(out) as writer:
             for name in bag.attachments:
                 if name != PROVENANCE:
@@ -64,7 +65,7 @@ def cut_recording(
                 writer.write(topic, log_ns, raw)
                 progress(done + 1)
             if not any(writer.counts.values()):
-                raise BagError(f"{source}: nothing lies from {start_s} s for {duration_s} s in {', '.join(names)}")
+                raise BagError(f"{source}: nothing lies {part} in {', '.join(names)}")
             writer.attach(PROVENANCE, _origin(bag, start_ns, stop_ns, names))
             return dict(writer.counts)
 

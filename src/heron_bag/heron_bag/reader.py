@@ -169,7 +169,8 @@ def _open_folder(path: Path, rosbags_bag: type[Any], mcap_bag: type[Any]) -> Bag
         storage, names = information["storage_identifier"], information["relative_file_paths"]
         compressed = (information.get("compression_mode") or "none").lower() != "none"
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise BagError(f"{metadata}: not the metadata of a rosbag2 recording: {error!r}") from error
+        why = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BagError(f"{metadata}: not the metadata of a rosbag2 recording ({why}); without it the .mcap files open by themselves") from error
     if storage != "mcap" or compressed:
         return rosbags_bag(path)  # type: ignore[no-any-return]
     files = [path / Path(name).name for name in names]

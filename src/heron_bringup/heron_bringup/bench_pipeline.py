@@ -130,7 +130,7 @@ def _perception(processes: Sequence[Process], first_ns: int, out: Path) -> tuple
     failed = [ended.explain() for ended in supervisor.run(watch) if ended.failed]
     if failed or len(readings) < 2:
         raise HeronError("\n".join(["the pipeline did not run to its end", *failed]))
-    reports = {part["component"]: part["report"] for part in read_component_reports(out / "components")}
+    reports = {part["component"]: part["report"] for part in read_component_reports(out / "components")[0]}
     sets, plans = reports["frames"]["frame_sets"], reports["policy"]["plans"]
     if plans < 0.9 * sets["complete"]:
         raise HeronError(f"only {plans} of {sets['complete']} frame sets were planned on: the machine is too busy for a figure; run it again")

@@ -5,6 +5,7 @@ A verb is a module `heron_bringup/verbs/<verb>.py` whose docstring's first line 
 """
 
 import ast
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -12,10 +13,13 @@ from pathlib import Path
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE = 0, 1, 2
 """Done; the run failed its own criteria; wrong use or input."""
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 EXAMPLES = {
     "drive": ("./heron drive", "./heron drive --bag RECORDING --lockstep --out OUT"),
     "bag": ("./heron bag info RECORDING",),
     "bench": ("./heron bench",),
+    "camera": ("./heron camera undistort PHOTOS --calibration CALIBRATION --out OUT",),
     "test": ("./heron test", "./heron test --slow -k lockstep"),
     "setup": ("./heron setup",),
 }
@@ -64,6 +68,14 @@ def main(arguments: list[str]) -> int:
     except HeronError as error:
         print(f"heron {verb}: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
+    except OSError as error:
+        if error.filename is None and error.errno not in DISK_FULL:
+            raise  # nothing that a person could mend: a fault of ours
+        print(f"heron {verb}: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
+        return EXIT_FAILED if error.errno in DISK_FULL else EXIT_WRONG_USE
+    except KeyboardInterrupt:
+        print(f"\nheron {verb}: stopped", file=sys.stderr)
+        return EXIT_FAILED
     return int(code or 0)
 
 

@@ -113,8 +113,8 @@ def _summary(report: Mapping[str, Any]) -> Any:
     table.add_column()
     can, gate = report.get("can", {}), report.get("gate", {})
     rows = {
-        "policy": report.get("policy"),
-        "engagement": report.get("engagement"),
+        "policy": _policy(report.get("policy")),
+        "engagement": _engagement(report.get("engagement")),
         "plans": report.get("plans"),
         "CAN frames": f"{can.get('rx', 0):,} received, {can.get('tx', 0):,} sent" if can else None,
         "image copies": report.get("image_copies"),
@@ -124,6 +124,24 @@ def _summary(report: Mapping[str, Any]) -> Any:
         if value is not None:
             table.add_row(name, value if isinstance(value, str) else f"{value}")
     return table
+
+
+def _policy(policy: Any) -> str | None:
+    if not isinstance(policy, Mapping):
+        return policy if policy is None else str(policy)
+    details = [str(policy[key]) for key in ("provider",) if policy.get(key)]
+    details += [f"sha256 {str(policy['digest'])[:12]}…"] if policy.get("digest") else []
+    return f"{policy.get('name', 'unnamed')}{' (' + ', '.join(details) + ')' if details else ''}"
+
+
+def _engagement(engagement: Any) -> str | None:
+    if not isinstance(engagement, Mapping):
+        return engagement if engagement is None else str(engagement)
+    if engagement.get("mode") == "shadow":
+        return "shadow: commands are computed and sent to no car"
+    ends = ", ".join(f"{count}x {reason}" for reason, count in engagement.get("disengagements", {}).items())
+    now = f"{engagement.get('state')}" + (f" ({engagement['reason']})" if engagement.get("reason") else "")
+    return f"{now}, engaged {engagement.get('engagements', 0)} times" + (f", ended by: {ends}" if ends else "")
 
 
 def _cameras(cameras: Mapping[str, Mapping[str, Any]]) -> Any:

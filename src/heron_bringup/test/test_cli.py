@@ -32,6 +32,24 @@ def test_wrong_use_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["test", "--no-such-option"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/x/y"), 2, "heron setup: /x/y: Permission denied"),
+        (OSError(28, "No space left on device"), 1, "heron setup: writing: No space left on device"),
+    ],
+)
+def test_trouble_with_files_is_one_line(
+    error: OSError, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("typer.echo", fail)
+    assert cli.main(["setup"]) == code
+    assert capsys.readouterr().err.strip() == said
+
+
 def test_the_overview_loads_no_heavy_library() -> None:
     code = (
         "import sys; from heron_bringup import cli; cli.main([]);"

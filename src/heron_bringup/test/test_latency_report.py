@@ -36,11 +36,17 @@ def test_without_measurements_there_still_is_a_picture(tmp_path):
 
 def test_the_printed_report_has_what_the_report_has():
     report = {
-        "policy": "kinematic", "plans": 221, "can": {"rx": 12345, "tx": 9}, "latency_ms": LATENCY, "trajectory_sha256": "ab" * 32,
+        "policy": {"name": "kinematic", "digest": "cd" * 32, "provider": "CPUExecutionProvider"}, "plans": 221,
+        "engagement": {"state": "off", "mode": "drive", "reason": "the driver brakes", "engagements": 2, "disengagements": {"the driver brakes": 2}},
+        "can": {"rx": 12345, "tx": 9}, "latency_ms": LATENCY, "trajectory_sha256": "ab" * 32,
         "cameras": {"CAM_FRONT": {"frames": 221, "dropped": 0, "corrupt": 3}}, "gate": {"limited": 1, "rejected": 2},
     }  # fmt: skip
     text = io.StringIO()
     print_report(report, 100.0, Console(file=text, width=120))
-    for expected in ("kinematic", "221", "12,345 received", "1 limited, 2 rejected", "CAM_FRONT", "corrupt", "120.00 (budget 100)", "ab" * 32):
+    for expected in (
+        "kinematic (CPUExecutionProvider, sha256 cdcdcdcdcdcd…)", "off (the driver brakes), engaged 2 times, ended by: 2x the driver brakes",
+        "221", "12,345 received", "1 limited, 2 rejected", "CAM_FRONT", "corrupt", "120.00 (budget 100)", "ab" * 32,
+    ):  # fmt: skip
         assert expected in text.getvalue()
+    assert "{" not in text.getvalue(), "a table for people holds no Python"
     print_report({}, None, Console(file=io.StringIO()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,10 @@ from heron_core.vehicle_model import load_vehicle_model
 from heron_vla.folder import load_policy
 
 KINEMATIC = "kinematic"
+RESULT_FILES = ("report.json", "mosaic.mp4", "mosaic.jpg", "budget.png")
+RESULT_FOLDERS = ("components", "bag", "vehicle", "log", "spec")
+MARKER = ".heron-drive"
+"""Says that a run made the results in its folder: others are never removed."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +53,35 @@ class DriveOptions:
     def __post_init__(self) -> None:
         if self.live and (self.bag is not None or self.lockstep):
             raise InputError("--live drives the car: it goes neither with --bag nor with --lockstep")
-        if self.seconds is not None and self.seconds <= 0:
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise InputError(f"--seconds {self.seconds} is not a time; give a number above 0")
 
 
-def prepare_out(out: Path) -> None:
+def prepare_out(out: Path, inputs: Sequence[Path] = ()) -> None:
     """Makes the output folder; what an earlier run left there under our names is removed, anything else is kept.
 
+    Args:
+        out: the folder.
+        inputs: what this run reads: must not be among what is removed.
+
     Raises:
-        InputError: `out` is a file.
+        InputError: `out` is a file or cannot be made, holds files under our names that no run made, or an input.
     """
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
-    out.mkdir(parents=True, exist_ok=True)
-    for name in ("report.json", "mosaic.mp4", "mosaic.jpg", "budget.png"):
-        (out / name).unlink(missing_ok=True)
-    for name in ("components", "bag", "vehicle", "log"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    there = [out / name for name in (*RESULT_FILES, *RESULT_FOLDERS) if (out / name).exists()]
+    for path in inputs:
+        if any(path.resolve().is_relative_to(old.resolve()) for old in there):
+            raise InputError(f"{path} lies in --out {out}, whose earlier results this run replaces; give another --out")
+    if there and not (out / MARKER).exists():
+        raise InputError(f"--out {out} holds {', '.join(old.name for old in there)}, which no run of drive made; give another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / MARKER).touch()
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror}") from error
+    for old in there:
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def unpack_vehicle(bag: Bag, fallback: Path, folder: Path) -> Path:

@@ -43,9 +43,13 @@ def run_realtime(
         return end_ns is not None and now_ns > end_ns + round(TAIL_S * 1e9)
 
     timed = [_with_offset(process, offset_ns) for process in processes]
-    exits = Supervisor(timed, None, out).run(finished)
-    result = RunResult(read_component_reports(out / "components"), end_ns=time.time_ns() - offset_ns)
-    result.failed = tuple(process.explain() for process in exits if process.failed)
+    supervisor = Supervisor(timed, None, out)
+    exits = supervisor.run(finished)
+    reports, damaged = read_component_reports(out / "components")
+    result = RunResult(reports, end_ns=time.time_ns() - offset_ns)
+    result.failed = (*(process.explain() for process in exits if process.failed), *damaged)
+    if supervisor.interrupted and end_ns is not None:
+        result.failed += (f"stopped by a signal before the end: {max(0.0, (result.end_ns - begin_ns) / 1e9):.1f} s of {total_s:.1f} s",)
     if (out / "bag").exists():
         with open_bag(out / "bag") as bag:
             result.plans = [plan for _, plan in plans(bag)]

@@ -7,23 +7,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from heron_core.errors import InputError
 from heron_runtime.tracing import merge_reports, percentiles
 
 
-def read_component_reports(folder: Path) -> list[dict[str, Any]]:
-    """The JSON files that containers left in `folder`, by name.
-
-    Raises:
-        InputError: a file is not valid JSON (a component died while writing).
-    """
-    reports = []
+def read_component_reports(folder: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The JSON files that containers left in `folder`, by name; and why others cannot be read (a component died while writing)."""
+    reports, damaged = [], []
     for path in sorted(folder.glob("*.json")):
         try:
             reports.append(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
-            raise InputError(f"{path}: the component's report is incomplete: {error}") from error
-    return reports
+            damaged.append(f"{path}: the component's report is incomplete: {error}")
+    return reports, tuple(damaged)
 
 
 def join_reports(components: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -50,7 +50,6 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     Raises:
         HeronError: an input cannot be used; the text says why.
     """
-    prepare_out(options.out)
     policy = _policy_folder(options.policy)
     budget = load_budget(config_folder() / "budget.yaml")
     if options.live:
@@ -59,6 +58,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     with open_recording(path) as bag:
         for warning in bag.warnings:
             say(f"warning: {warning}")
+        prepare_out(options.out, [each for each in (path, options.vehicle, policy) if each is not None])
         vehicle = options.vehicle or unpack_vehicle(bag, config_folder() / "vehicle" / "demo", options.out / "vehicle")
         check_inputs(vehicle, policy)
         processes = _processes(options, policy, vehicle, path)
@@ -66,12 +66,12 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
         started_s = time.monotonic()
         result = _replay(options, processes, bag, budget, progress)
         wall_s = time.monotonic() - started_s
-    report = _report(options, result, wall_s, result.end_ns - bag.start_ns)
+    report = _report(options, result, budget, wall_s, result.end_ns - bag.start_ns)
     report["bag"] = str(path)
-    if options.images:
+    if options.images and result.plans and not result.failed:
         _pictures(options, path, vehicle, result, report, budget.total, say)
     write_report(report, options.out)
-    return DriveOutcome(report, _failures(report, budget, result))
+    return DriveOutcome(report, _failures(report, result))
 
 
 def _policy_folder(policy: str) -> Path:
@@ -90,6 +90,7 @@ def _processes(options: DriveOptions, policy: Path, vehicle: Path, bag: Path | N
         "bag": "" if bag is None else str(bag.resolve()),
         "profile": str(config_folder() / "profile" / f"{'vehicle' if bag is None else 'replay'}.yaml"),
         "report_dir": str((options.out / "components").resolve()),
+        "clock": "true" if bag is not None and not options.lockstep else "false",
         "record": "false" if options.lockstep else "true",
         "record_to": str((options.out / "bag").resolve()),
     }
@@ -117,6 +118,7 @@ def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callab
     if options.vehicle is None:
         raise InputError("--live needs --vehicle FOLDER (rig.yaml, vehicle.yaml, can.yaml, limits.yaml of the car)")
     check_inputs(options.vehicle, policy)
+    prepare_out(options.out, [options.vehicle, policy])
     processes = _processes(options, policy, options.vehicle, None)
     say("driving live; disengaged until the engage service is called (Ctrl-C ends)")
     started_s = time.monotonic()
@@ -124,27 +126,25 @@ def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callab
     end_ns = None if options.seconds is None else now_ns + round(options.seconds * 1e9)
     result = run_realtime(processes, None, end_ns, options.out, progress)
     wall_s = time.monotonic() - started_s
-    report = _report(options, result, wall_s, result.end_ns - now_ns)
+    report = _report(options, result, budget, wall_s, result.end_ns - now_ns)
     write_report(report, options.out)
-    return DriveOutcome(report, _failures(report, budget, result))
+    return DriveOutcome(report, _failures(report, result))
 
 
-def _report(options: DriveOptions, result: RunResult, wall_s: float, recorded_ns: int) -> dict[str, Any]:
+def _report(options: DriveOptions, result: RunResult, budget: Budget, wall_s: float, recorded_ns: int) -> dict[str, Any]:
     report = join_reports(result.components)
     report["mode"] = "live" if options.live else "lockstep" if options.lockstep else "realtime"
     report["recorded_s"] = round(recorded_ns / 1e9, 3)
     report["wall_s"] = round(wall_s, 3)
-    report["bag_sha256"] = bag_digest(options.out / "bag")
+    report["bag_sha256"] = bag_digest(options.out / "bag") if (options.out / "bag").exists() else None  # the recorder may not have started
+    report["budget_ms"] = {"total": budget.total}
     report["failed"] = list(result.failed)
     return report
 
 
-def _failures(report: dict[str, Any], budget: Budget, result: RunResult) -> tuple[str, ...]:
-    failures = list(result.failed)
-    if not report.get("plans"):
-        failures.append("no plan was made; see counters and events in report.json")
-    report["budget_ms"] = {"total": budget.total}
-    return tuple(failures)
+def _failures(report: dict[str, Any], result: RunResult) -> tuple[str, ...]:
+    none = () if report.get("plans") else ("no plan was made; see counters in report.json and /events in the recording of the run",)
+    return (*result.failed, *none)
 
 
 def _pictures(

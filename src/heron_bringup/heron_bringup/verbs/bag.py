@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,8 @@ Recording = Annotated[Path, typer.Argument(help="Folder with metadata.yaml, or a
 Out = Annotated[Path, typer.Option("--out", help="Folder that the recording becomes; it must not exist.")]
 Topics = Annotated[list[str] | None, typer.Option("--topics", help="Names or patterns such as '/camera/*'; repeatable. Default: all.")]
 EXIT_FAILED = 1
+WIDE = 110
+"""Columns from which a table has room for the types of topics."""
 
 
 @contextmanager
@@ -96,18 +99,25 @@ def _show(report: BagReport) -> None:
     from rich.table import Column, Table
 
     console = Console()
+    began = datetime.fromtimestamp(report.start_ns / 1e9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
     console.print(
-        f"{report.path}: {report.duration_s:.3f} s from {report.start_ns} ns, {report.messages:,} messages, {report.bytes / 1e6:.1f} MB",
+        f"{report.path}: {report.duration_s:.3f} s from {began}, {report.messages:,} messages, {report.bytes / 1e6:.1f} MB",
         highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
+    wide = console.width >= WIDE  # else a topic's type stands below its name
     columns = (Column(name, justify="right", no_wrap=True) for name in ("messages", "Hz", "gaps", "longest s", "missing"))
-    table = Table(Column("topic", no_wrap=True), Column("type", overflow="fold"), *columns, box=None, pad_edge=False)
+    table = Table(Column("topic", overflow="fold"), *([Column("type", overflow="fold")] if wide else []), *columns, box=None, pad_edge=False)
     for topic in report.topics:
+        ros_type = topic.ros_type.replace("/msg/", "/")
+        names = (topic.name, ros_type) if wide else (f"{topic.name}\n  [dim]{ros_type}[/dim]",)
         rhythm = (f"{topic.rate_hz:.2f}", f"{topic.gaps:,}", f"{topic.longest_gap_s:.3f}", f"{topic.missing:,}") if topic.rate_hz else ()
-        table.add_row(topic.name, topic.ros_type.replace("/msg/", "/"), f"{topic.count:,}", *rhythm)
+        table.add_row(*names, f"{topic.count:,}", *rhythm)
     console.print(table)
     if report.attachments:
-        console.print("attachments: " + ", ".join(f"{name} ({size:,} B)" for name, size in report.attachments.items()), highlight=False)
+        attached = ", ".join(f"{name} ({size:,} B)" for name, size in report.attachments.items())
+        console.print(f"attachments: {attached}", highlight=False, markup=False)
     for note in report.notes:
         console.print(f"note: {note}", highlight=False, markup=False)
     for warning in report.warnings:
@@ -140,10 +150,15 @@ def record(
     policy: Annotated[Path | None, typer.Option(help="Policy folder whose contract and digests are attached.")] = None,
 ) -> None:
     """Record topics until Ctrl-C; topics that appear later are taken too."""
+    from heron_bag.attachments import policy_files, vehicle_files
     from heron_bag.errors import BagError
 
     if out.exists():
         raise BagError(f"{out}: exists already; give another folder, or remove it")
+    if vehicle is not None:
+        vehicle_files(vehicle)  # refused here, in one sentence, rather than in the container
+    if policy is not None:
+        policy_files(policy)
     params: dict[str, Any] = {"out": str(out.absolute()), "stop_process": True}
     if topics:
         params["topics"] = topics

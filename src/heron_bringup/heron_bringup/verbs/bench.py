@@ -26,6 +26,8 @@ def bench(
     if unknown:
         raise InputError(f"no benchmark {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
     console = Console()
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
     results: dict[str, dict[str, object]] = {}
     out.mkdir(parents=True, exist_ok=True)
     for name in chosen:

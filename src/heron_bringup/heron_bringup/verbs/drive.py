@@ -12,13 +12,13 @@ app = typer.Typer(add_completion=False)
 
 EXAMPLES = """Examples:
 
-./heron drive                                    a generated seven-camera street, in real time
+./heron drive
 
-./heron drive --bag REC --lockstep --out OUT     a recording, identical to the bit each time
+./heron drive --bag REC --lockstep --out OUT
 
 ./heron drive --bag REC --seconds 20 --no-images
 
-./heron drive --live --vehicle config/vehicle/demo --policy POLICY   the car (starts disengaged)
+./heron drive --live --vehicle config/vehicle/demo --policy POLICY
 """
 
 
@@ -42,14 +42,14 @@ def drive(
     console = Console()
     options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed)
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("preparing", total=None)
         outcome = run_drive(
             options,
             say=lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
             progress=lambda done_s, total_s: bar.update(task, description=f"{done_s:6.1f} s of {total_s:.1f} s", completed=done_s, total=total_s),
         )
-    print_report(outcome.report)
+    print_report(outcome.report, outcome.report["budget_ms"]["total"])
     console.print(f"report: {out / 'report.json'}", highlight=False, markup=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(f"[bold red]failed:[/] {escape(failure)}", highlight=False, soft_wrap=True)
