@@ -1,0 +1,58 @@
+"""What a run of `drive` refuses before it starts, and what it leaves alone in its output folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heron_bringup.drive.inputs import MARKER, DriveOptions, prepare_out
+from heron_bringup.drive.report import read_component_reports
+from heron_core.errors import InputError
+
+
+def test_results_of_an_earlier_run_go_and_everything_else_stays(tmp_path: Path) -> None:
+    prepare_out(tmp_path)
+    (tmp_path / "bag").mkdir()
+    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "mine.txt").write_text("keep")
+    prepare_out(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"mine.txt", MARKER}
+
+
+def test_a_folder_that_no_run_made_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "vehicle").mkdir()
+    with pytest.raises(InputError, match=r"holds vehicle, which no run.*another folder"):
+        prepare_out(tmp_path)
+    assert (tmp_path / "vehicle").is_dir()
+
+
+@pytest.mark.parametrize("inside", ["bag", "bag/bag_0.mcap", "vehicle"])
+def test_an_input_inside_the_output_is_never_removed(tmp_path: Path, inside: str) -> None:
+    prepare_out(tmp_path)
+    (tmp_path / inside).mkdir(parents=True)
+    with pytest.raises(InputError, match="lies in --out"):
+        prepare_out(tmp_path, [tmp_path / inside])
+    assert (tmp_path / inside).is_dir()
+
+
+def test_an_output_that_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file is a file; give a folder"):
+        prepare_out(tmp_path / "file")
+    with pytest.raises(InputError, match=r"/proc/nowhere cannot be written: No such file"):
+        prepare_out(Path("/proc/nowhere"))
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
+def test_impossible_seconds_are_refused(seconds: float) -> None:
+    with pytest.raises(InputError, match="--seconds"):
+        DriveOptions(Path("out"), seconds=seconds)
+
+
+def test_a_component_report_cut_short_is_told_not_raised(tmp_path: Path) -> None:
+    (tmp_path / "can.json").write_text('{"component": "can"}')
+    (tmp_path / "policy.json").write_text('{"compo')
+    reports, damaged = read_component_reports(tmp_path)
+    assert reports == [{"component": "can"}]
+    assert len(damaged) == 1 and "policy.json" in damaged[0]
