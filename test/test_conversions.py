@@ -120,3 +120,16 @@ def test_plans_and_states_are_read_back_from_a_recording(tmp_path: Any) -> None:
         assert (plan.points == sent["/plan/trajectory"].points).all()
         assert state["speed"] == Signal(3.5, 12, True)
         assert [status for _, status in control_statuses(bag)] == [sent["/control/status"]]
+
+
+def test_colour_filter_arrays_go_through_cv_bridge() -> None:
+    from cv_bridge import CvBridge
+
+    row = topic_row("/camera/front/image")
+    mosaic = np.random.default_rng(0).integers(0, 255, (6, 8), dtype=np.uint8)
+    message = CvBridge().cv2_to_imgmsg(mosaic, "bayer_rggb8")
+    frame = row.from_ros()(message, "/camera/front/image", NOW_NS)
+    assert (frame.encoding, frame.data.shape, frame.data.flags.writeable) == ("bgr8", (6, 8, 3), False)
+    message.encoding = "32FC1"
+    with pytest.raises(ValueError, match="image encoding '32FC1'"):
+        row.from_ros()(message, "/camera/front/image", NOW_NS)

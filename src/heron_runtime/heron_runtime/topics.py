@@ -28,7 +28,7 @@ class Quality:
 
 
 SENSOR = Quality(depth=5, reliable=False)
-STATE = Quality(depth=10, reliable=True)
+STATE = Quality(depth=50, reliable=True)  # half a second: a pause of the reader must not tear the policy's ego history
 LATCHED = Quality(depth=1, reliable=True, latched=True)
 COMMAND = Quality(depth=1, reliable=True)
 LOG = Quality(depth=100, reliable=True)
@@ -55,9 +55,13 @@ class Topic:
         """(ROS message, topic name, arrival ns) → native message."""
         return cast(Callable[[Any, str, int], Any], self._function("from_ros"))
 
-    def _function(self, direction: str) -> Any:
+    def from_raw(self) -> Callable[[bytes], Any] | None:
+        """CDR bytes → native message, for types that are frequent enough to deserve a way of their own."""
+        return cast("Callable[[bytes], Any] | None", self._function("from_raw", None))
+
+    def _function(self, direction: str, *default: Any) -> Any:
         module, _, name = self.adapter.partition(":")
-        return getattr(importlib.import_module(f"heron_runtime.convert.{module}"), f"{name}_{direction}")
+        return getattr(importlib.import_module(f"heron_runtime.convert.{module}"), f"{name}_{direction}", *default)
 
 
 TOPICS = (

@@ -149,13 +149,13 @@ def listen_outside(node: Any, hub: Hub, reader: LocalReader, now_ns: Callable[[]
     """Creates the DDS reader that brings outside messages to a local reader; returns the rclpy subscription."""
     from rclpy.serialization import deserialize_message
 
-    from_ros, ros_class = hub.row.from_ros(), hub.row.ros_class()
+    from_raw, from_ros, ros_class = hub.row.from_raw(), hub.row.from_ros(), hub.row.ros_class()
 
     def receive(raw: bytes) -> None:
         if hub.is_echo(raw):
             return
         try:
-            native = from_ros(deserialize_message(raw, ros_class), hub.name, now_ns())
+            native = from_raw(raw) if from_raw else from_ros(deserialize_message(raw, ros_class), hub.name, now_ns())
         except (ValueError, TypeError) as error:
             failed(f"{hub.name}: a message from outside was dropped: {error}")
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from heron_bag.native import control_statuses, plans, vehicle_states
 from heron_bag.reader import open_bag
 from heron_bringup.drive.report import read_component_reports
 from heron_bringup.drive.result import STATES_SKIPPED, RunResult
+from heron_runtime.domain import VARIABLE
 from heron_runtime.launch_reader import Process
 from heron_runtime.supervisor import Supervisor
 
@@ -22,7 +24,12 @@ TAIL_S = 1.0
 
 
 def run_realtime(
-    processes: Sequence[Process], start_ns: int | None, end_ns: int | None, out: Path, progress: Callable[[float, float], None]
+    processes: Sequence[Process],
+    start_ns: int | None,
+    end_ns: int | None,
+    out: Path,
+    domain: int | None,
+    progress: Callable[[float, float], None],
 ) -> RunResult:
     """Starts the processes, lets recorded time (or, without `start_ns`, wall time) pass until `end_ns`, stops them, and collects what they left.
 
@@ -31,6 +38,7 @@ def run_realtime(
         start_ns: recorded time of the first input; None on the car.
         end_ns: recorded time of the last input; None: until Ctrl-C.
         out: gets `log/`; holds `components/` and `bag/` afterwards.
+        domain: DDS domain of the processes; None: the environment's.
         progress: called with seconds done and in all.
     """
     offset_ns = 0 if start_ns is None else time.time_ns() + round(LEAD_S * 1e9) - start_ns
@@ -43,7 +51,8 @@ def run_realtime(
         return end_ns is not None and now_ns > end_ns + round(TAIL_S * 1e9)
 
     timed = [_with_offset(process, offset_ns) for process in processes]
-    supervisor = Supervisor(timed, None, out)
+    environment = None if domain is None else {**os.environ, VARIABLE: str(domain)}
+    supervisor = Supervisor(timed, environment, out)
     exits = supervisor.run(finished)
     reports, damaged = read_component_reports(out / "components")
     result = RunResult(reports, end_ns=time.time_ns() - offset_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from heron_bringup.drive.result import RunResult
 from heron_bringup.generated import ensure_generated
 from heron_bringup.paths import config_folder, launch_folder, repository_root
 from heron_core.errors import InputError
+from heron_runtime.domain import own_domain
 from heron_runtime.launch_reader import Process, parse
 from heron_vla.kinematic import ensure_kinematic
 
@@ -64,7 +66,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
         processes = _processes(options, policy, vehicle, path)
         say(f"driving {path} in {'lock-step' if options.lockstep else 'real time'} with {policy.name}")
         started_s = time.monotonic()
-        result = _replay(options, processes, bag, budget, progress)
+        result = _replay(options, processes, bag, budget, say, progress)
         wall_s = time.monotonic() - started_s
     report = _report(options, result, budget, wall_s, result.end_ns - bag.start_ns)
     report["bag"] = str(path)
@@ -97,7 +99,7 @@ def _processes(options: DriveOptions, policy: Path, vehicle: Path, bag: Path | N
     return parse(launch_folder() / "heron.launch.xml", arguments)
 
 
-def _replay(options: DriveOptions, processes: list[Process], bag: Bag, budget: Budget, progress: Progress) -> RunResult:
+def _replay(options: DriveOptions, processes: list[Process], bag: Bag, budget: Budget, say: Callable[[str], None], progress: Progress) -> RunResult:
     end_ns = bag.end_ns if options.seconds is None else min(bag.end_ns, bag.start_ns + round(options.seconds * 1e9))
     total_s = (end_ns - bag.start_ns) / 1e9
     if options.lockstep:
@@ -111,7 +113,9 @@ def _replay(options: DriveOptions, processes: list[Process], bag: Bag, budget: B
             attachments,
             lambda now_ns: progress((now_ns - bag.start_ns) / 1e9, total_s),
         )
-    return run_realtime(processes, bag.start_ns, end_ns, options.out, progress)
+    with own_domain(os.environ) as domain:
+        say(f"to listen in: ROS_DOMAIN_ID={domain}")
+        return run_realtime(processes, bag.start_ns, end_ns, options.out, domain, progress)
 
 
 def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callable[[str], None], progress: Progress) -> DriveOutcome:
@@ -124,7 +128,7 @@ def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callab
     started_s = time.monotonic()
     now_ns = time.time_ns()
     end_ns = None if options.seconds is None else now_ns + round(options.seconds * 1e9)
-    result = run_realtime(processes, None, end_ns, options.out, progress)
+    result = run_realtime(processes, None, end_ns, options.out, None, progress)
     wall_s = time.monotonic() - started_s
     report = _report(options, result, budget, wall_s, result.end_ns - now_ns)
     write_report(report, options.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 from geometry_msgs.msg import Quaternion, Vector3
@@ -21,6 +22,9 @@ UNKNOWN_VARIANCE = 1e6
 _STATUS = {FixType.NONE: NavSatStatus.STATUS_NO_FIX, FixType.AUTONOMOUS: NavSatStatus.STATUS_FIX, FixType.DGPS: NavSatStatus.STATUS_SBAS_FIX}
 # NavSatFix has no RTK flavours: both are GBAS fixes, told apart again by their standard deviation.
 _RTK_FLOAT_FROM_M = 0.1
+_LITTLE_ENDIAN_CDR = b"\0\1\0\0"
+_STAMP = struct.Struct("<iII")  # std_msgs/Header up to the length of frame_id, whose bytes follow
+_SIGNALS = struct.Struct("<" + "7x".join(["dq?"] * len(SIGNALS)))
 
 
 def can_batch_to_ros(batch: CanBatch) -> RosCanBatch:
@@ -59,6 +63,23 @@ def vehicle_state_from_ros(message: RosVehicleState, topic: str, received_ns: in
     """heron_msgs/VehicleState → vehicle state."""
     signals = {name: getattr(message, name) for name in SIGNALS}
     return VehicleState(to_ns(message.header.stamp), {name: Signal(s.value, s.age_ns, s.valid) for name, s in signals.items()})
+
+
+def vehicle_state_from_raw(raw: bytes) -> VehicleState:
+    """The bytes of a heron_msgs/VehicleState → vehicle state, without a ROS message between: that costs ten times as much, a hundred times a second.
+
+    Raises:
+        ValueError: not little-endian CDR, or not of this type's length.
+    """
+    if raw[:4] != _LITTLE_ENDIAN_CDR:
+        raise ValueError(f"CDR begins with {raw[:4].hex()}, expected {_LITTLE_ENDIAN_CDR.hex()}")
+    try:
+        seconds, nanoseconds, frame_id_bytes = _STAMP.unpack_from(raw, 4)
+        first = 4 + -(-(_STAMP.size + frame_id_bytes) // 8) * 8  # float64 stands on multiples of 8 behind the CDR header
+        fields = _SIGNALS.unpack_from(raw, first)
+    except struct.error as error:
+        raise ValueError(f"{len(raw)} bytes are too few for a vehicle state: {error}") from error
+    return VehicleState(seconds * 1_000_000_000 + nanoseconds, dict(zip(SIGNALS, map(Signal, fields[::3], fields[1::3], fields[2::3]), strict=True)))
 
 
 def odometry_to_ros(odometry: Odometry) -> RosOdometry:
