@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+import types
 from collections import defaultdict, deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
@@ -56,6 +57,8 @@ class _WaitSet:
 
     def wait(self, timeout_ns: int) -> list[_Entry]:
         """What is ready, in the order of `_KINDS`; empty after `timeout_ns`, or when a waker ended it."""
+        if not self._adders and not self._waitables:
+            return []  # rcl refuses to wait for nothing
         self._set.clear_entities()
         for add, handles in self._adders:
             for handle in handles:
@@ -111,7 +114,8 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Runs tasks, waits for anything to be ready, and runs all that is; what a callback raises is raised, the others stay for the next call."""
         if not self._ready:
-            self._step_tasks()
+            if self._step_tasks():
+                return
             self._ready.extend(self._wait(timeout_sec))
         while self._ready:
             entry = self._ready.popleft()
@@ -146,6 +150,8 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
     def _wait(self, timeout_sec: float | None) -> list[_Entry]:
         end_ns = None if timeout_sec is None else time.monotonic_ns() + round(timeout_sec * 1e9)
         while True:
+            if not self._context.ok():
+                raise ExternalShutdownException
             often, seldom = self._sets()
             now_ns = time.monotonic_ns()
             ready = []
@@ -155,8 +161,6 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
                 self._hear(ready)
             left_ns = SELDOM_NS if end_ns is None else min(SELDOM_NS, max(0, end_ns - now_ns))
             ready += often.wait(0 if ready else left_ns)
-            if not self._context.ok():
-                raise ExternalShutdownException
             if ready or self._tasks or self._stale or (end_ns is not None and time.monotonic_ns() >= end_ns):
                 return ready
 
@@ -212,12 +216,13 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
     async def _finish(self, coroutine: Coroutine[Any, Any, None], entity: Any) -> None:
         """The rest of a callback that awaits something."""
         try:
-            await coroutine
+            await _rest(coroutine)
         finally:
             entity.callback_group.ending_execution(entity)
             self.wake()
 
-    def _step_tasks(self) -> None:
+    def _step_tasks(self) -> bool:
+        """Goes on with every task; whether one has ended."""
         with self._tasks_lock:
             tasks = list(self._tasks)
         for task, _, node in tasks:
@@ -228,3 +233,13 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
                     self._tasks = [other for other in self._tasks if other[0] is not task]
                 if task.exception() is not None:
                     raise task.exception()
+        return any(task.done() for task, _, _ in tasks)
+
+
+@types.coroutine
+def _rest(coroutine: Coroutine[Any, Any, None]) -> Generator[None, None, None]:
+    """Awaits a coroutine that has begun (`await` takes only one that has not)."""
+    with suppress(StopIteration):
+        while True:
+            coroutine.send(None)
+            yield

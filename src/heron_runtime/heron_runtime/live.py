@@ -213,8 +213,9 @@ class LiveHost:
             hub.remove(reader)
             hub.dds_readers -= 1
         self._readers.clear()
+        deadline = time.monotonic() + JOIN_S
         for thread in self._threads:
-            thread.join(JOIN_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._feeds.clear()  # they hold the component, and the component its ROS node
         self._timers.clear()
 

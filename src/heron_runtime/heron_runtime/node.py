@@ -74,6 +74,9 @@ class HeronNode(LifecycleNode):
         """Builds the component: publishers, subscriptions, timers, feeds, workers. Must not block."""
         raise NotImplementedError(f"{type(self).__name__} has no setup()")
 
+    def interrupt(self) -> None:
+        """Wakes live sources that wait for a device, so that their threads end; `teardown` follows when they have."""
+
     def teardown(self) -> None:
         """Closes what `setup` opened outside this API (devices, files)."""
 
@@ -164,6 +167,7 @@ class HeronNode(LifecycleNode):
         """Stops threads, closes what is open, destroys the ROS node."""
         if self._ready:
             self._ready = False
+            self.interrupt()
             self.host.stop()
             self.teardown()
         super().destroy_node()

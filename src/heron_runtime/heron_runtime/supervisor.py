@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,8 @@ from heron_runtime.shm import mapped, sweep
 
 GRACE_S = 12.0  # above the container's own shutdown_timeout_s
 TAIL_LINES = 40
+SHOWN_LINES = 12
+_STOPPING = re.compile(r"\]: stopping: (.*)")  # what a container says of its own accord
 _POLL_S = 0.05
 _MAPS_PERIOD_S = 1.0
 _CONTAINER = ("heron_runtime", "component_container")
@@ -51,9 +54,13 @@ class ProcessExit:
         return self.killed or self.returncode != 0
 
     def explain(self) -> str:
-        """One paragraph for a person: how it ended and what it said last."""
+        """For a person: how it ended, and why in its own words; without those, what it said last."""
         how = "was killed after the grace time" if self.killed else f"ended with {self._code()}"
-        return "\n    ".join([f"process {self.name} (pid {self.pid}) {how}; its last lines:", *(self.tail or ["(nothing)"])])
+        how = f"process {self.name} (pid {self.pid}) {how}"
+        reasons = [found[1] for line in self.tail if (found := _STOPPING.search(line)) and found[1] not in ("SIGINT", "SIGTERM")]
+        if reasons:
+            return f"{how}: {reasons[-1]}"
+        return "\n    ".join([f"{how}; its last lines:", *(self.tail[-SHOWN_LINES:] or ["(nothing)"])])
 
     def _code(self) -> str:
         if self.returncode >= 0:
