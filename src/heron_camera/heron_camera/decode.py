@@ -25,7 +25,8 @@ REDUCED = {
 }
 _PADDING = 4096  # trailing zeros that drivers leave behind the end marker
 # What may follow 0xFF after the first scan began: stuffing, fill, further scans, their tables and comments (progressive JPEG).
-_IN_SCAN = (0x00, 0xFF, 0xDA, 0xC4, 0xDD, 0xFE)
+_IN_SCAN = (0x00, 0xFF, 0xDA, 0xC4, 0xDD, 0xFE, *range(0xD0, 0xD8))
+_FOREIGN = np.isin(np.arange(256), _IN_SCAN, invert=True)  # looked up: `np.isin` on every image costs more than all else here
 _EXPLODE = "explode+bitstream+buffer+careful"
 _BT709, _FULL_RANGE = 1, 2  # values of AVColorSpace and AVColorRange
 
@@ -61,9 +62,8 @@ def jpeg_fault(data: NDArray[np.uint8]) -> str | None:
     restarts = codes[(codes >= 0xD0) & (codes <= 0xD7)]
     if len(restarts) and not np.array_equal(restarts - 0xD0, np.arange(len(restarts)) % 8):
         return "JPEG restart markers are out of order"
-    allowed = np.isin(codes, _IN_SCAN) | ((codes >= 0xD0) & (codes <= 0xD7))
-    bad = at[~allowed]
-    if len(bad) and not (codes[~allowed][0] == 0xD9 and not scan[bad[0] + 2 :].any()):
+    bad = at[_FOREIGN[codes]]
+    if len(bad) and not (scan[bad[0] + 1] == 0xD9 and not scan[bad[0] + 2 :].any()):
         return f"JPEG data is damaged at byte {position + int(bad[0])}"
     return None
 

@@ -93,6 +93,8 @@ class ContainerExecutor(SingleThreadedExecutor):  # type: ignore[misc]  # rclpy 
     for. And `current` is the node whose callback runs, so that an exception has an owner.
     """
 
+    _tasks: list[tuple[Any, Any, Any]]  # of the base class
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.current: Any = None
