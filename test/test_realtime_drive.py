@@ -98,10 +98,10 @@ def test_ctrl_c_ends_in_order_with_a_report(small: Path, tmp_path: Path) -> None
         return 0
 
     run = _cut(small, tmp_path, interrupt)
-    assert run.code == 0, run.text
+    assert run.code == 1 and "failed: stopped by a signal before the end" in run.text, run.text
     assert not run.left and run.took_s < 20
     report = report_of(run.out)
-    assert 0 < report["plans"] < FRAMES and report["failed"] == []
+    assert 0 < report["plans"] < FRAMES and len(report["failed"]) == 1
     assert "Traceback" not in run.text
     with open_bag(run.out / "bag") as bag:
         assert bag.warnings == []
@@ -117,7 +117,7 @@ def test_a_killed_process_is_named_and_the_other_ends_in_order(small: Path, tmp_
     run = _cut(small, tmp_path, kill)
     assert run.code == 1, run.text
     assert f"process perception (pid {run.killed_pid}) ended with SIGKILL; its last lines:" in run.text
-    assert "all 4 components are up" in run.text, "its last lines"
+    assert (run.out / "log" / "perception.log").read_text().splitlines()[-1] in run.text
     assert "Traceback" not in run.text and not run.left and run.took_s < 20
     assert "stopping: SIGINT" in (run.out / "log" / "actuation.log").read_text()
     report = report_of(run.out)
