@@ -10,8 +10,8 @@ import importlib
 import sys
 from pathlib import Path
 
-EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE = 0, 1, 2
-"""Done; the run failed its own criteria; wrong use or input."""
+EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, EXIT_STOPPED = 0, 1, 2, 130
+"""Done; the run failed its own criteria; wrong use or input; Ctrl-C before there was anything to report."""
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -38,7 +38,10 @@ def overview(known: dict[str, str]) -> str:
     lines = ["Usage: ./heron VERB [OPTIONS]", "", "Heron: cameras and CAN in, a policy in the middle, commands out.", "", "Verbs:"]
     lines += [f"  {verb:10}{summary}" for verb, summary in known.items()]
     lines += ["", "Examples:"] + [f"  {line}" for verb in known for line in EXAMPLES.get(verb, (f"./heron {verb} --help",))]
-    lines += ["", "./heron VERB --help tells more. Exit codes: 0 done, 1 the run failed its own criteria, 2 wrong use or input."]
+    lines += [
+        "",
+        "./heron VERB --help tells more. Exit codes: 0 done, 1 the run failed its own criteria, 2 wrong use or input, 130 stopped by Ctrl-C.",
+    ]
     return "\n".join(lines)
 
 
@@ -64,6 +67,8 @@ def main(arguments: list[str]) -> int:
     try:
         code = typer.main.get_command(app).main(args=rest, prog_name=f"./heron {verb}", standalone_mode=True)
     except SystemExit as stop:
+        if stop.code == EXIT_STOPPED:  # typer says nothing
+            print(f"\nheron {verb}: stopped by Ctrl-C", file=sys.stderr)
         return stop.code if isinstance(stop.code, int) else EXIT_DONE if stop.code is None else EXIT_FAILED
     except HeronError as error:
         print(f"heron {verb}: {error}", file=sys.stderr)
@@ -73,9 +78,9 @@ def main(arguments: list[str]) -> int:
             raise  # nothing that a person could mend: a fault of ours
         print(f"heron {verb}: {error.filename or 'writing'}: {error.strerror}", file=sys.stderr)
         return EXIT_FAILED if error.errno in DISK_FULL else EXIT_WRONG_USE
-    except KeyboardInterrupt:
-        print(f"\nheron {verb}: stopped", file=sys.stderr)
-        return EXIT_FAILED
+    except KeyboardInterrupt:  # before the verb began
+        print(f"\nheron {verb}: stopped by Ctrl-C", file=sys.stderr)
+        return EXIT_STOPPED
     return int(code or 0)
 
 

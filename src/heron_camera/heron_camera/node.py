@@ -57,7 +57,7 @@ class CameraNode(HeronNode):
                 raise ConfigError(f"inputs: rig {self._rig.name!r} has no camera {name}; it has {', '.join(self._rig.cameras)}")
             self.feed(partial(self._open, self._rig.cameras[name], path), self._publish)
 
-    def teardown(self) -> None:
+    def interrupt(self) -> None:
         """Ends the sources."""
         self._stop.set()
 

@@ -207,7 +207,8 @@ def check_views(views: Sequence[VirtualCamera], rig: Rig) -> None:
     """Whether `rig` can feed `views`.
 
     Raises:
-        RigMismatchError: a required camera is missing, stands or looks too far from what the policy was trained on, or sees nothing of its view.
+        RigMismatchError: a required camera is missing, stands or looks too far from what the policy was trained on, or sees nothing of its view; or
+            no view has a camera.
     """
     for view in views:
         camera = rig.cameras.get(view.camera)
@@ -219,6 +220,11 @@ def check_views(views: Sequence[VirtualCamera], rig: Rig) -> None:
         coarse = view.lens.scaled(min(1.0, 32 / view.width))
         if not camera.lens.contains(pixel_coordinates(camera.lens, coarse, view.rotation_in(camera)).reshape(-1, 2).astype(np.float64)).any():
             raise RigMismatchError(f"{view.camera} sees nothing of the view that the policy wants from it; compare rotation_wxyz of view and rig")
+    if not any(view.camera in rig.cameras for view in views):
+        wanted = ", ".join(dict.fromkeys(view.camera for view in views))
+        raise RigMismatchError(
+            f"rig {rig.name!r} has none of the policy's cameras: it has {', '.join(rig.cameras)}, the policy looks through {wanted}"
+        )
 
 
 def _check_pose(view: VirtualCamera, camera: RigCamera) -> None:

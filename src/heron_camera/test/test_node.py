@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +105,7 @@ class Inject(CameraNode):
         topics = {topic: self.advertise(topic) for _, topic, _ in self._items}
         self.feed(lambda: ((due, (topic, item)) for due, topic, item in self._items), lambda pair: topics[pair[0]].publish(pair[1]))
 
-    def teardown(self) -> None:
+    def interrupt(self) -> None:
         pass
 
     def report(self) -> dict[str, Any]:
@@ -193,6 +195,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(ros: None, car: Path) -> N
         (ConfigError, "either hfov_deg or k", {"views": [{**good["views"][0], "k": [1, 1, 1, 1]}]}),
         (ConfigError, "began with 64x32", {"views": [good["views"][0], {**good["views"][1], "width": 32}]}),
         (ConfigError, "'slow' is not one of quality, fast", {"preprocessing": {"mode": "slow"}}),
+        (RigMismatchError, r"rig 'two' has none of the policy's cameras: it has CAM_LEFT, CAM_RIGHT, the policy looks through CAM_ROOF",
+         {"views": [{**good["views"][0], "camera": "CAM_ROOF", "required": False}]}),
         (RigMismatchError, "made for preprocessing abc", {"preprocessing": {"digest": "abc"}}),
         (RigMismatchError, r"CAM_LEFT is turned 90\.0° from the policy's view, at most 5°",
          {"views": [{**good["views"][0], "rotation_wxyz": [0, 0, -0.70710678, 0.70710678], "tolerance": {"rotation_deg": 5.0}}]}),
@@ -204,6 +208,21 @@ def test_what_does_not_fit_is_refused_with_the_reason(ros: None, car: Path) -> N
         description.write_text(yaml.safe_dump({**good, **change}))
         with pytest.raises(error, match=says):
             run(car)
+
+
+def test_absent_devices_do_not_delay_the_end(car: Path) -> None:
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    parameters = {"rig": str(car / "rig.yaml"), "source": "v4l2", "inputs": [f"{name}=/dev/none" for name in NAMES], "retry_s": 60.0}
+    try:
+        camera = CameraNode(context=context, parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()])
+        time.sleep(0.3)  # both devices were tried, and are waited for
+        began_s = time.monotonic()
+        camera.destroy_node()
+        assert time.monotonic() - began_s < 1.0
+        assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("camera/feed")]
+    finally:
+        rclpy.try_shutdown(context=context)
 
 
 def test_wrong_inputs(ros: None, car: Path) -> None:

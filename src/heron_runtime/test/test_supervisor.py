@@ -56,6 +56,7 @@ def test_a_crash_stops_the_others_and_is_explained(ros_env: dict[str, str], tmp_
     assert (fine.returncode, bad.returncode) == (0, 1)
     assert "process bad" in bad.explain()
     assert "boom in tick" in bad.explain()
+    assert "\n" not in bad.explain(), "what the container gave as its reason is enough"
 
 
 def test_a_killed_process_leaves_no_shared_memory(ros_env: dict[str, str], tmp_path: Path) -> None:

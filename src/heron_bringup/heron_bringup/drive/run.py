@@ -147,8 +147,16 @@ def _report(options: DriveOptions, result: RunResult, budget: Budget, wall_s: fl
 
 
 def _failures(report: dict[str, Any], result: RunResult) -> tuple[str, ...]:
-    none = () if report.get("plans") else ("no plan was made; see counters in report.json and /events in the recording of the run",)
-    return (*result.failed, *none)
+    return (*result.failed, *(() if report.get("plans") else (f"no plan was made: {_why_no_plan(report)}",)))
+
+
+def _why_no_plan(report: dict[str, Any]) -> str:
+    blind = [name for name, counts in report.get("cameras", {}).items() if not counts.get("frames")]
+    reasons = [f"no frame came from {', '.join(blind)}"] if blind else []
+    if not report.get("can", {}).get("rx"):
+        reasons.append("no CAN frame was received")
+    reasons += [f"{count} refused: {reason}" for reason, count in report.get("plans_refused", {}).items() if count]
+    return "; ".join(reasons) or "see the counters in report.json and /events in the recording of the run"
 
 
 def _pictures(
