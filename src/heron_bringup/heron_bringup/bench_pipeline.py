@@ -148,7 +148,7 @@ def _bare_process(bag: Path, vehicle: Path, policy: Path, environment: dict[str,
 
 def bare_cpu_ms(bag: Path, vehicle: Path, policy: Path, seconds: float = BARE_S) -> float:
     """CPU milliseconds of this process per set of images, at 10 Hz for `seconds` after warm-up; decode, remap and inference, nothing else."""
-    step = _bare_step(bag, vehicle, policy)
+    step, _ = bare_step(bag, vehicle, policy)
     sets = round(seconds * RATE_HZ)
     start_s, cpu_start_s = time.monotonic(), 0.0
     for index in range(-round(WARM_UP_S * RATE_HZ), sets):
@@ -159,7 +159,8 @@ def bare_cpu_ms(bag: Path, vehicle: Path, policy: Path, seconds: float = BARE_S)
     return (time.process_time() - cpu_start_s) * 1e3 / sets
 
 
-def _bare_step(bag: Path, vehicle: Path, policy: Path) -> Callable[[int], None]:
+def bare_step(bag: Path, vehicle: Path, policy: Path) -> tuple[Callable[[int], None], dict[str, Any]]:
+    """The bare loop's body, called with the number of the set (they repeat), and the images that it fills: graph input → (1, n, 3, h, w) uint8."""
     import onnxruntime
 
     limit_opencv_threads()
@@ -185,7 +186,7 @@ def _bare_step(bag: Path, vehicle: Path, policy: Path) -> Callable[[int], None]:
         list(threads.map(fill, zip(samplers, moments[index % len(moments)], outputs, strict=True)))
         session.run(None, {**given, **images})
 
-    return step
+    return step, images
 
 
 def _jpegs(bag: Path, cameras: Sequence[str]) -> list[list[Any]]:
