@@ -147,7 +147,9 @@ def _report(options: DriveOptions, result: RunResult, budget: Budget, wall_s: fl
 
 
 def _failures(report: dict[str, Any], result: RunResult) -> tuple[str, ...]:
-    return (*result.failed, *(() if report.get("plans") else (f"no plan was made: {_why_no_plan(report)}",)))
+    if result.failed or report.get("plans"):
+        return result.failed
+    return (f"no plan was made: {_why_no_plan(report)}",)
 
 
 def _why_no_plan(report: dict[str, Any]) -> str:
