@@ -97,7 +97,7 @@ def run() -> dict[str, Any]:
 
 
 def _graph(bag: Path, vehicle: Path, policy: Path, out: Path) -> list[Process]:
-    """`perception` first; `actuation` runs beside it, because a policy plans only with the vehicle's state."""
+    """The process `perception` alone."""
     arguments = {
         "vehicle": str(vehicle),
         "policy": str(policy),
@@ -105,7 +105,7 @@ def _graph(bag: Path, vehicle: Path, policy: Path, out: Path) -> list[Process]:
         "profile": str(config_folder() / "profile" / "replay.yaml"),
         "report_dir": str(out / "components"),
     }
-    return sorted(parse(launch_folder() / "heron.launch.xml", arguments), key=lambda process: process.name != "perception")
+    return [process for process in parse(launch_folder() / "heron.launch.xml", arguments) if process.name == "perception"]
 
 
 def _perception(processes: Sequence[Process], first_ns: int, out: Path) -> tuple[Usage, dict[str, int]]:
@@ -127,7 +127,12 @@ def _perception(processes: Sequence[Process], first_ns: int, out: Path) -> tuple
             readings.append((times.user + times.system, process.memory_info().rss / _MIB))
         return len(readings) == 2
 
-    failed = [ended.explain() for ended in supervisor.run(watch) if ended.failed]
+    command = [sys.executable, "-m", "heron_runtime.bench", "states", "--offset-ns", str(offset_ns)]
+    with subprocess.Popen(command, env={**alone, **processes[0].env}) as states:  # a policy plans only with the vehicle's state
+        try:
+            failed = [ended.explain() for ended in supervisor.run(watch) if ended.failed]
+        finally:
+            states.kill()
     if failed or len(readings) < 2:
         raise HeronError("\n".join(["the pipeline did not run to its end", *failed]))
     reports = {part["component"]: part["report"] for part in read_component_reports(out / "components")[0]}
