@@ -9,7 +9,9 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -205,4 +207,5 @@ if __name__ == "__main__":
     parser.add_argument("role", choices=["receive", "send", "states"])
     parser.add_argument("--offset-ns", type=int, default=0)
     options = parser.parse_args()
-    {"receive": _receive, "send": _send, "states": lambda: _states(options.offset_ns)}[options.role]()
+    roles: dict[str, Callable[[], None]] = {"receive": _receive, "send": _send, "states": partial(_states, options.offset_ns)}
+    roles[options.role]()
