@@ -8,4 +8,14 @@ class BagError(InputError):
 
 
 class BagWriteError(HeronError):
-    """A recording could not be written on; the text says what was kept and that it is readable."""
+    """A recording could not be written on; the text says what was kept and that it is readable.
+
+    Attributes:
+        reason: of the disk, without what was kept.
+    """
+
+    is_failure = True
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason or text

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from mcap.data_stream import ReadDataStream
+from mcap.exceptions import McapError
 from mcap.opcode import Opcode
 from mcap.records import AttachmentIndex, Channel, ChunkIndex, Footer, Schema
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ _MESSAGE = struct.Struct("<BQHIQQ")  # opcode, length, channel, sequence, log ti
 _CHUNK = struct.Struct("<QQQI")  # start, end, uncompressed size, CRC
 _INDEX_HEAD = struct.Struct("<BQHI")  # opcode, length, channel, bytes
 _LOOSE_RUN_BYTES = 4 << 20
+_LARGEST_CHUNK_BYTES = 8 << 30  # no chunk is; a damaged head may say so
 
 
 @dataclass(slots=True)
@@ -83,6 +85,9 @@ class McapFile:
                 raise BagError(f"{path}: not an mcap file{' (it is empty)' if not self.size else ''}")
             if not self._read_summary():
                 self._walk()
+        except (ValueError, struct.error, McapError, OverflowError) as error:  # a record that is not what its head says
+            self.close()
+            raise BagError(f"{path}: its index is damaged: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -94,6 +99,8 @@ class McapFile:
             self._fd = -1
 
     def _read(self, offset: int, length: int) -> bytes:
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise BagError(f"{self.path}: is damaged: {length:,} bytes at {offset:,} are named in a file of {self.size:,}")
         data = os.pread(self._fd, length, offset)
         while len(data) < length:  # one call hands out at most 2 GiB
             more = os.pread(self._fd, length - len(data), offset + len(data))
@@ -309,6 +316,8 @@ def _unpack(raw: memoryview, size: int) -> memoryview:
     packed = raw[position + 8 : position + 8 + packed_size]
     if not compression:
         return packed
+    if size > _LARGEST_CHUNK_BYTES:
+        raise ValueError(f"it says that it unpacks to {size:,} bytes")
     if compression == "zstd":
         import zstandard
 

@@ -30,7 +30,7 @@ class Recorder:
         say: told, from the writing thread or a caller's, when recording falls behind or stops.
 
     Raises:
-        BagError: the vehicle or policy folder is none. BagWriteError: the folder exists or cannot be made.
+        BagError: the vehicle or policy folder is none. or the recording exists or cannot be made.
     """
 
     def __init__(self, config: RecorderConfig, say: Say) -> None:
@@ -120,11 +120,11 @@ class Recorder:
                 else:
                     self._writer.flush()  # slow topics reach the disk too
             self._writer.close()
-        except BagWriteError as error:
+        except Exception as error:  # whatever ends this thread ends the recording, and is said
             with self._ready:
-                self.error = error
+                self.error = error if isinstance(error, BagWriteError) else BagWriteError(f"recording stopped: {type(error).__name__}: {error}")
                 self._queue.clear()
-            self._say(str(error))
+            self._say(str(self.error))
 
     def _caught_up(self) -> None:
         with self._ready:

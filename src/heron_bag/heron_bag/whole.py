@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from heron_bag.errors import BagError
+from heron_bag.errors import BagError, BagWriteError
 from heron_bag.writer import BagWriter
 
 
@@ -16,7 +16,7 @@ def whole_recording(out: Path) -> Iterator[BagWriter]:
     """A writer whose recording becomes `out` when the block ends well; until then it lies beside as `.<name>.part`, removed on any error or Ctrl-C.
 
     Raises:
-        BagError: `out` exists. BagWriteError: the disk is full.
+        BagError: `out` exists. BagWriteError: the disk is full; nothing is kept.
     """
     if out.exists():
         raise BagError(f"{out}: exists already; give another folder, or remove it")
@@ -31,5 +31,7 @@ def whole_recording(out: Path) -> Iterator[BagWriter]:
             raise
         writer.close()
         writer.path.rename(out)
+    except BagWriteError as error:
+        raise BagWriteError(f"{out}: not made: {error.reason}; make room, or give a folder on another disk") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

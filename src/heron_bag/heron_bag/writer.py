@@ -54,7 +54,7 @@ class BagWriter:
         except FileExistsError:
             raise BagError(f"{self.path}: exists already; give another folder, or remove it") from None
         except OSError as error:
-            raise BagWriteError(f"{self.path}: cannot be created: {error.strerror}") from error
+            raise BagError(f"{self.path}: cannot be created: {error.strerror}") from error
         self._position = 0
         self._whole = 0
         self._put([MAGIC, record_bytes(Header(profile="ros2", library="heron_bag"))])
@@ -181,7 +181,10 @@ class BagWriter:
         self._chunks.append((index, chunk.counts))
         self._chunk = Chunk()
         if self._config.sync_s and time.monotonic() - self._synced_at >= self._config.sync_s:
-            os.fdatasync(self._fd)
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:  # some file systems tell of a full disk only here
+                self._stop(error)
             self._synced_at = time.monotonic()
 
     def _put_or_stop(self, parts: Sequence[bytes | memoryview]) -> None:
@@ -199,7 +202,8 @@ class BagWriter:
         reason = "the disk is full" if error.errno in (28, 122, 27) else error.strerror
         self.error = BagWriteError(
             f"{self.path}: recording stopped, {reason}: {kept:,} messages are kept and readable, the last {lost:,} are lost; make room and "
-            "record into another folder"
+            "record into another folder",
+            reason,
         )
         raise self.error from error
 
@@ -220,7 +224,7 @@ class BagWriter:
                 failed = failed or error
                 if not self._chunks:
                     os.close(self._fd)
-                    self.error = BagWriteError(f"{self.path}: nothing could be written: {error.strerror}")
+                    self.error = BagWriteError(f"{self.path}: nothing could be written: {error.strerror}", error.strerror)
                     raise self.error from error
                 index, _ = self._chunks.pop()
                 self._whole = index.chunk_start_offset

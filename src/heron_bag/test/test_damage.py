@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from heron_bag.errors import BagError, BagWriteError
 from heron_bag.info import describe
 from heron_bag.native import camera_frames
 from heron_bag.reader import open_bag
+from heron_bag.whole import whole_recording
 from heron_bag.writer import BagWriter
 
 
@@ -52,6 +54,40 @@ def test_zeros_at_the_end_as_after_a_power_loss(tmp_path: Path) -> None:
     found = _indexes(path)
     assert 5 < len(found) < 20
     assert describe(path).warnings
+
+
+def test_no_damage_raises_anything_but_a_bag_error(tmp_path: Path) -> None:
+    whole, seeded = mcap_of(write_frames(tmp_path / "b", 6)).read_bytes(), random.Random(7)
+    path, refused = tmp_path / "damaged.mcap", 0
+    for _ in range(300):
+        data = bytearray(whole if seeded.random() < 0.7 else whole[: seeded.randrange(100, len(whole))])
+        for _ in range(seeded.choice([1, 2, 8])):  # indexes at the end, heads of records at the start
+            data[seeded.choice([seeded.randrange(8, min(800, len(data))), -seeded.randrange(1, 90)])] = seeded.choice([0, 255, seeded.randrange(256)])
+        path.write_bytes(data)
+        try:
+            with open_bag(path) as bag:
+                for _ in bag.messages():
+                    pass
+                dict(bag.attachments)
+        except BagError as error:
+            refused += 1
+            assert "damaged.mcap" in str(error)
+    assert refused < 300
+
+
+def test_a_recording_that_is_made_whole_leaves_nothing_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with (
+        pytest.raises(BagWriteError, match=r"out: not made: No space left on device; make room") as failed,
+        whole_recording(tmp_path / "out") as writer,
+    ):
+        put(writer, FRONT, START_NS, frame(0))
+        monkeypatch.setattr("os.writev", full)
+        writer.flush()
+    assert failed.value.is_failure
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_corrupt_chunk_is_skipped_and_counted(tmp_path: Path) -> None:

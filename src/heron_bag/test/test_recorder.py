@@ -61,6 +61,21 @@ def test_a_slow_disk_costs_messages_never_time_and_it_is_said(tmp_path: Path, mo
         assert bag.topics[FRONT].count == 10
 
 
+def test_whatever_ends_the_writing_thread_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("odd")
+
+    said: list[str] = []
+    monkeypatch.setattr(BagWriter, "write", fail)
+    recorder = Recorder(RecorderConfig(out=str(tmp_path / "b")), said.append)
+    recorder.add_topic(FRONT, COMPRESSED_IMAGE, latched=False)
+    recorder.put(FRONT, START_NS, RAW)
+    recorder.close()
+    assert "RuntimeError: odd" in str(recorder.error)
+    assert said == [str(recorder.error)]
+    assert not recorder.put(FRONT, START_NS, RAW)
+
+
 FULL = """
 import resource, sys, time
 sys.path[:0] = sys.argv[2:]

@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
         return stop.code if isinstance(stop.code, int) else EXIT_DONE if stop.code is None else EXIT_FAILED
     except HeronError as error:
         print(f"heron {verb}: {error}", file=sys.stderr)
-        return EXIT_WRONG_USE
+        return EXIT_FAILED if error.is_failure else EXIT_WRONG_USE
     except OSError as error:
         if error.filename is None and error.errno not in DISK_FULL:
             raise  # nothing that a person could mend: a fault of ours

@@ -1,8 +1,16 @@
 """The exceptions that Heron raises on purpose: one base, a few precise children."""
 
+from typing import ClassVar
+
 
 class HeronError(Exception):
-    """Base of every error whose text is meant for the person at the keyboard."""
+    """Base of every error whose text is meant for the person at the keyboard.
+
+    Attributes:
+        is_failure: the run failed (exit code 1); else it was asked for something wrong (2).
+    """
+
+    is_failure: ClassVar[bool] = False
 
 
 class ConfigError(HeronError):

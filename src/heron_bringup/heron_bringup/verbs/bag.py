@@ -27,18 +27,6 @@ WIDE = 110
 
 
 @contextmanager
-def _disk_failures() -> Iterator[None]:
-    """A full or failing disk is a failed run (1), not wrong use (2, what `heron_bringup.cli` makes of every other refusal)."""
-    from heron_bag.errors import BagWriteError
-
-    try:
-        yield
-    except BagWriteError as error:
-        print(f"heron bag: {error}", file=sys.stderr)
-        raise typer.Exit(EXIT_FAILED) from None
-
-
-@contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int | None], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -60,11 +48,10 @@ def import_(
     from heron_bag.importing.config import load_import_config
     from heron_bag.importing.importer import import_recording
 
-    with _disk_failures():
-        loaded = load_import_config(config)
-        with _progress(f"importing {config.stem}") as progress:
-            result = import_recording(loaded, config, out, progress)
-        digest = bag_digest(out)
+    loaded = load_import_config(config)
+    with _progress(f"importing {config.stem}") as progress:
+        result = import_recording(loaded, config, out, progress)
+    digest = bag_digest(out)
     if as_json:
         print(json.dumps({"recording": str(out), "messages": result.messages, "counts": result.counts, "notes": result.notes, "sha256": digest}))
         return
@@ -137,7 +124,7 @@ def cut(
     """Take a part of a recording; H.264 starts at the key frame before, calibration comes along."""
     from heron_bag.cut import cut_recording
 
-    with _disk_failures(), _progress("cutting") as progress:
+    with _progress("cutting") as progress:
         counts = cut_recording(recording, out, start, duration, topics or (), lambda done: progress(done, None))
     print(f"{sum(counts.values()):,} messages of {len(counts)} topics in {out}")
 
