@@ -66,7 +66,8 @@ class FramesConfig:
             `camera=value` entries; `auto` listens to all three.
         mode: overrides the policy's preprocessing mode; empty keeps it.
         threads: cameras decoded and remapped at once.
-        silence_s: without a set for this long, an event says so.
+        silence_s: without a set, or a camera's frame, for this long, an event says so.
+        startup_s: the same before the first one.
         sync: see `SyncConfig`.
     """
 
@@ -76,6 +77,7 @@ class FramesConfig:
     mode: str = ""
     threads: int = 2
     silence_s: float = 1.0
+    startup_s: float = 2.5
     sync: SyncConfig = field(default_factory=SyncConfig)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class FramesConfig:
         if not 1 <= self.threads <= 64:
             raise ValueError(f"threads {self.threads} is outside 1..64")
         _at_least("silence_s", self.silence_s, 0.1)
+        _at_least("startup_s", self.startup_s, self.silence_s)
         for entry in self.transport:
             _transport_of(entry)
 

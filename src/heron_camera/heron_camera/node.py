@@ -116,8 +116,9 @@ class FramesNode(HeronNode):
             raise RigMismatchError(f"{description}: made for preprocessing {wanted.digest[:12]}, here it is {self._preprocessor.digest()[:12]}")
         names = self._preprocessor.cameras
         self._sync: FrameSynchroniser[Member] = FrameSynchroniser(names, config.sync, _tear)
-        self._cameras_watch = SilenceWatch(names, round(config.silence_s * 1e9))
-        self._sets_watch = SilenceWatch(["frames"], round(config.silence_s * 1e9))
+        silence_ns, startup_ns = round(config.silence_s * 1e9), round(config.startup_s * 1e9)
+        self._cameras_watch = SilenceWatch(names, silence_ns, startup_ns)
+        self._sets_watch = SilenceWatch(["frames"], silence_ns, startup_ns)
         self._told = ""
         self._published = 0
         self._decoders = {name: VideoDecoder(name) for name in names}
@@ -222,9 +223,9 @@ class FramesNode(HeronNode):
         now_ns = self.now_ns()
         for name in self._cameras_watch.newly_silent(now_ns):
             self.count(f"{name}.silent")
-            self.event("camera_silent", f"{name}: no frame for {self.config.silence_s:g} s")
+            self.event("camera_silent", f"{name}: no frame for more than {self.config.silence_s:g} s")
         if self._sets_watch.newly_silent(now_ns):
-            self.event("frames_silent", f"no frame set for {self.config.silence_s:g} s")
+            self.event("frames_silent", f"no frame set for more than {self.config.silence_s:g} s")
 
 
 def _tear(frame: Member) -> str | None:
