@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from heron_can.state import FUTURE_NS
 from heron_core.errors import ConfigError
 from heron_core.limits import Limits
 from heron_core.signals import Engagement
@@ -20,6 +21,9 @@ BLOCKING = {
     "belt_fastened": (0.0, "no belt is fastened"),
     "eps_fault": (1.0, "the steering reports a fault"),
 }
+
+
+NEEDED = ("brake_pressed", "gear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class EngagementMachine:
             return True, ""
         if conditions is None:
             return False, "no vehicle state"
-        obstacle = self._obstacle(conditions) or self._unknown(conditions.state)
+        obstacle = self._obstacle(conditions)
         if obstacle:
             self.reason = obstacle
             return False, obstacle
@@ -114,12 +118,14 @@ class EngagementMachine:
         return self.state is Engagement.ENGAGED or (self.state is Engagement.SHADOW and not self.reason)
 
     def _obstacle(self, conditions: Conditions) -> str:
-        return self._state_fault(conditions) or self._driver(conditions.state) or conditions.plan_fault
+        return self._state_fault(conditions) or self._driver(conditions.state) or self._unknown(conditions.state) or conditions.plan_fault
 
     def _state_fault(self, conditions: Conditions) -> str:
         state, limits = conditions.state, self._limits
         if conditions.now_ns - state.stamp_ns > limits.state_age_max_s * 1e9:
             return "vehicle state is late"
+        if state.stamp_ns - conditions.now_ns > FUTURE_NS:
+            return f"vehicle state is stamped ahead: {(state.stamp_ns - conditions.now_ns) / 1e6:.0f} ms"
         needed = ("speed",) if self._shadow else ("speed", "steer")
         for name in needed:
             signal = state[name]
@@ -139,7 +145,7 @@ class EngagementMachine:
             if state.valid_value(name) == value:
                 return reason
         torque = state.valid_value("driver_torque")
-        if torque is not None and abs(torque) > self._limits.driver_torque_nm:
+        if torque is not None and not abs(torque) <= self._limits.driver_torque_nm:  # NaN is no hands-off either
             return f"the driver steers: {torque:.1f} N m"
         gear = state.valid_value("gear")
         if gear is not None and gear != GEAR_DRIVE:
@@ -147,8 +153,8 @@ class EngagementMachine:
         return ""
 
     def _unknown(self, state: VehicleState) -> str:
-        """Signals that must be known, not only silent, before the car is taken over."""
-        for name in ("brake_pressed", "gear"):
+        """Signals that must be known, not only silent: what the driver does, and all else that this car can say against being driven."""
+        for name in dict.fromkeys((*NEEDED, *(name for name in (*BLOCKING, "driver_torque") if name in state.signals))):
             if not state[name].valid:
                 return f"no valid {name}"
         return ""
