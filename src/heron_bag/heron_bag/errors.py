@@ -16,6 +16,6 @@ class BagWriteError(HeronError):
 
     is_failure = True
 
-    def __init__(self, text: str, reason: str = "") -> None:
+    def __init__(self, text: str, reason: str | None = None) -> None:
         super().__init__(text)
         self.reason = reason or text

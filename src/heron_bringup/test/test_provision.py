@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -124,6 +125,17 @@ def test_cmake_paths_of_the_build_machine_are_mended(tmp_path: Path, monkeypatch
     monkeypatch.setattr(venv.subprocess, "run", lambda *_, **__: answer)
     venv.mend_cmake(tmp_path)
     assert export.read_text() == 'INCLUDE "/usr/include/py;/np/core/include;/usr/include/py" )'
+
+
+@pytest.mark.parametrize(("given", "logs"), [({}, False), ({"HOME": "/proc"}, True), ({"HOME": "/proc", "ROS_LOG_DIR": "/x"}, True)])
+def test_a_missing_or_sealed_home_does_not_stop_ros(clone: Path, given: dict[str, str], logs: bool) -> None:
+    result = compose(clone, None, given)
+    assert result["HOME"] == given.get("HOME", os.path.expanduser("~"))
+    if os.access(result["HOME"], os.W_OK):
+        assert "ROS_LOG_DIR" not in result
+    else:
+        assert logs
+        assert result["ROS_LOG_DIR"] == given.get("ROS_LOG_DIR", f"{tempfile.gettempdir()}/heron_ros_log_{os.getuid()}")
 
 
 def test_digests_change_with_what_they_stand_for(clone: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,9 @@ def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *
     site = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
     result = {**DEFAULTS, **environ}
     result.update(VIRTUAL_ENV=str(venv), HERON_ROOT=str(root))
+    home = result.setdefault("HOME", os.path.expanduser("~"))
+    if not os.access(home, os.W_OK):  # ROS 2 refuses to start without a place for its logs
+        result.setdefault("ROS_LOG_DIR", str(Path(tempfile.gettempdir(), f"heron_ros_log_{os.getuid()}")))
     # The `heron` script put our sources on the path to start the set-up; the workspace has its own entry for them.
     _drop(result, "PYTHONPATH", str(root / "src" / "heron_bringup"))
     result.pop("PYTHONDONTWRITEBYTECODE", None)
