@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_camera.views import Preprocessing, VirtualCamera, check_views, load_preprocessing, load_views
-from heron_core.errors import InputError
+from heron_core.errors import InputError, RigMismatchError
 from heron_core.rig import Rig
 from heron_core.settings import from_mapping, load_yaml
 from heron_vla.contract import COMMAND_INPUT, EGO_INPUT, FILE, TRAJECTORY_OUTPUT, VERSION, PolicySpec
@@ -76,7 +76,10 @@ class PolicyFolder:
         Raises:
             RigMismatchError: a required camera is missing or stands too far from where the policy was trained.
         """
-        check_views(self.views, rig)
+        try:
+            check_views(self.views, rig)
+        except RigMismatchError as error:
+            raise RigMismatchError(f"{self.path}: {error}") from error
 
 
 def load_policy(path: Path, rig: Rig | None = None) -> PolicyFolder:
