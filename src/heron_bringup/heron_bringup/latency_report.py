@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ def draw_budget(latency_ms: Latency, path: Path, total_ms: float | None = None) 
     if limit is not None:
         cv2.line(image, (limit, HEAD - 10), (limit, bottom), LATE, 1)
         _text(image, f"budget {total_ms:g} ms", limit - 52, HEAD - 18, 0.46, LATE)
-    cv2.imwrite(str(path), image)
+    if not cv2.imwrite(str(path), image):
+        raise OSError(errno.EIO, "the picture cannot be written (is the disk full?)", str(path))
 
 
 def _ticks(reach: float) -> list[float]:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import errno
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -131,7 +132,8 @@ def make_mosaic(
                 canvas = draw_mosaic(rig, layout, images, moment, title, settings.half_width_m)
                 video.write(canvas)
                 if index == len(shown) // 2:
-                    cv2.imwrite(str(out / "mosaic.jpg"), canvas, [cv2.IMWRITE_JPEG_QUALITY, settings.picture_quality])
+                    if not cv2.imwrite(str(out / "mosaic.jpg"), canvas, [cv2.IMWRITE_JPEG_QUALITY, settings.picture_quality]):
+                        raise OSError(errno.EIO, "the picture cannot be written (is the disk full?)", str(out / "mosaic.jpg"))
                 if progress:
                     progress(index + 1, len(shown))
     return out / "mosaic.mp4", out / "mosaic.jpg"

@@ -34,6 +34,11 @@ def test_without_measurements_there_still_is_a_picture(tmp_path):
     assert cv2.imread(str(tmp_path / "budget.png")) is not None
 
 
+def test_a_picture_that_cannot_be_written_is_an_error(tmp_path):
+    with pytest.raises(OSError, match="disk full"):
+        draw_budget(LATENCY, tmp_path / "nowhere" / "budget.png", 100.0)
+
+
 def test_the_printed_report_has_what_the_report_has():
     report = {
         "policy": {"name": "kinematic", "digest": "cd" * 32, "provider": "CPUExecutionProvider"}, "plans": 221,

@@ -57,6 +57,7 @@ def run_realtime(
     reports, damaged = read_component_reports(out / "components")
     result = RunResult(reports, end_ns=time.time_ns() - offset_ns)
     result.failed = (*(process.explain() for process in exits if process.failed), *damaged)
+    result.failed += tuple(part["report"]["error"] for part in reports if part["report"].get("error"))  # e.g. the recorder's disk was full
     if supervisor.interrupted and end_ns is not None:
         result.failed += (f"stopped by a signal before the end: {max(0.0, (result.end_ns - begin_ns) / 1e9):.1f} s of {total_s:.1f} s",)
     if (out / "bag").exists():

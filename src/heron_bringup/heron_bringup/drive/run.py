@@ -70,9 +70,10 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
         wall_s = time.monotonic() - started_s
     report = _report(options, result, budget, wall_s, result.end_ns - bag.start_ns)
     report["bag"] = str(path)
+    write_report(report, options.out)  # first: a disk that fills up costs the pictures only
     if options.images and result.plans and not result.failed:
+        say("drawing the pictures")
         _pictures(options, path, vehicle, result, report, budget.total, say)
-    write_report(report, options.out)
     return DriveOutcome(report, _failures(report, result))
 
 

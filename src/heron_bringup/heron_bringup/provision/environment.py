@@ -34,7 +34,7 @@ def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *
     site = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
     result = {**DEFAULTS, **environ}
     result.update(VIRTUAL_ENV=str(venv), HERON_ROOT=str(root))
-    home = result.setdefault("HOME", os.path.expanduser("~"))
+    home = result.setdefault("HOME", _home())
     if not os.access(home, os.W_OK):  # ROS 2 refuses to start without a place for its logs
         result.setdefault("ROS_LOG_DIR", str(Path(tempfile.gettempdir(), f"heron_ros_log_{os.getuid()}")))
     # The `heron` script put our sources on the path to start the set-up; the workspace has its own entry for them.
@@ -57,6 +57,13 @@ def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *
         _prepend(result, "LD_LIBRARY_PATH", [p / "lib" for p in prefixes if any(p.glob("lib/*.so"))])
         _prepend(result, "PYTHONPATH", [_python_folder(root, p, site) for p in prefixes])
     return result
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # a user without an entry in /etc/passwd, as in many images
+        return tempfile.gettempdir()
 
 
 def _python_folder(root: Path, prefix: Path, site: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -142,6 +143,9 @@ def record(
 
     if out.exists():
         raise BagError(f"{out}: exists already; give another folder, or remove it")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise BagError(f"{out}: cannot be created: no write permission in {above}")
     if vehicle is not None:
         vehicle_files(vehicle)  # refused here, in one sentence, rather than in the container
     if policy is not None:
