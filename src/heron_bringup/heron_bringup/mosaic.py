@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import errno
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -132,8 +132,7 @@ def make_mosaic(
                 canvas = draw_mosaic(rig, layout, images, moment, title, settings.half_width_m)
                 video.write(canvas)
                 if index == len(shown) // 2:
-                    if not cv2.imwrite(str(out / "mosaic.jpg"), canvas, [cv2.IMWRITE_JPEG_QUALITY, settings.picture_quality]):
-                        raise OSError(errno.EIO, "the picture cannot be written (is the disk full?)", str(out / "mosaic.jpg"))
+                    _write_picture(out / "mosaic.jpg", canvas, settings.picture_quality)
                 if progress:
                     progress(index + 1, len(shown))
     return out / "mosaic.mp4", out / "mosaic.jpg"
@@ -285,3 +284,8 @@ class _Video:
             self._partial.rename(self._path)
         else:
             self._partial.unlink(missing_ok=True)
+
+
+def _write_picture(path: Path, image: NDArray[np.uint8], quality: int) -> None:
+    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
+        raise OSError(errno.EIO, "the picture cannot be written (is the disk full?)", str(path))
