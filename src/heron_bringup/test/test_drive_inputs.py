@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from heron_bringup.drive.inputs import MARKER, DriveOptions, prepare_out
+from heron_bag.serialise import ros_type_of, serialise
+from heron_bag.writer import BagWriter
+from heron_bringup.drive.inputs import MARKER, DriveOptions, open_recording, prepare_out
 from heron_bringup.drive.report import read_component_reports
+from heron_core.arrays import read_only
 from heron_core.errors import InputError
+from heron_core.frames import CameraFrame
+from heron_core.signals import Event
 
 
 def test_results_of_an_earlier_run_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -56,3 +62,22 @@ def test_a_component_report_cut_short_is_told_not_raised(tmp_path: Path) -> None
     reports, damaged = read_component_reports(tmp_path)
     assert reports == [{"component": "can"}]
     assert len(damaged) == 1 and "policy.json" in damaged[0]
+
+
+@pytest.mark.parametrize(
+    ("topic", "message", "text"),
+    [
+        ("/events", Event(1, "k", "s", "t"), r"has no images \(/camera/\*\)"),
+        (
+            "/camera/front/image/compressed",
+            CameraFrame("CAM_FRONT", 1, 1, "jpeg", read_only(np.zeros(3, np.uint8))),
+            r"has no CAN frames \(/can/tap\)",
+        ),
+    ],
+)
+def test_a_recording_that_cannot_be_driven_says_what_it_lacks(tmp_path: Path, topic: str, message: object, text: str) -> None:
+    with BagWriter(tmp_path / "bag") as writer:
+        writer.add_topic(topic, ros_type_of(message))
+        writer.write(topic, 1, serialise(message))
+    with pytest.raises(InputError, match=text):
+        open_recording(tmp_path / "bag")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from heron_bag.native import rig_of
+from heron_bag.native import camera_topics, rig_of
 from heron_bag.reader import Bag, open_bag
 from heron_can.car import load_car
 from heron_core.errors import InputError
@@ -125,10 +125,18 @@ def open_recording(path: Path) -> Bag:
     """Opens a recording that holds at least one message.
 
     Raises:
-        InputError: nothing there, or empty.
+        InputError: nothing there, empty, without images, or without CAN frames.
     """
     bag = open_bag(path)
     if not any(info.count for info in bag.topics.values()):
         bag.close()
         raise InputError(f"{path}: the recording holds no messages")
+    lacking = None
+    if not camera_topics(bag):
+        lacking = "no images (/camera/*), so there is nothing to see"
+    elif "/can/tap" not in bag.topics:
+        lacking = "no CAN frames (/can/tap), so the car's speed is unknown and nothing can be planned"
+    if lacking:
+        bag.close()
+        raise InputError(f"{path}: the recording has {lacking}; record or import it with both")
     return bag
