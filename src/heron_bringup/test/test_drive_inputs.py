@@ -67,11 +67,11 @@ def test_a_component_report_cut_short_is_told_not_raised(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("topic", "message", "text"),
     [
-        ("/events", Event(1, "k", "s", "t"), r"has no images \(/camera/\*\)"),
+        ("/events", Event(1, "k", "s", "t"), r"no images"),
         (
             "/camera/front/image/compressed",
             CameraFrame("CAM_FRONT", 1, 1, "jpeg", read_only(np.zeros(3, np.uint8))),
-            r"has no CAN frames \(/can/tap\)",
+            r"no CAN frames",
         ),
     ],
 )
