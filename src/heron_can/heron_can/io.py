@@ -14,7 +14,7 @@ from heron_can.buses import ERROR_BUS_OFF, filters, open_bus, to_frame, to_messa
 from heron_can.frame import Frame, to_batch
 from heron_can.mapping import BusConfig
 from heron_core.canbus import FLAG_ERROR, FLAG_TX, CanBatch
-from heron_core.errors import HeronError, InputError
+from heron_core.errors import HeronError
 
 if TYPE_CHECKING:
     import can
@@ -207,9 +207,10 @@ class CanIo:
         while not self._stop.is_set():
             try:
                 self._receive_from(self._bus)
-            except _BusLostError as lost:
+            except Exception as lost:  # backends raise many kinds, and a thread that ends here would be a bus that is silent for ever
                 self.counts["bus_off_error"] += 1
-                self._events.append(f"bus {self.name} is off: {lost}")
+                why = str(lost) if isinstance(lost, _BusLostError) else f"{type(lost).__name__}: {lost}"
+                self._events.append(f"bus {self.name} is off: {why}")
                 self._shut()
                 self._reopen()
 
@@ -245,7 +246,8 @@ class CanIo:
             wait_s = min(wait_s * 2.0, longest_s)
             try:
                 self._open()
-            except InputError:  # said when it was lost; still so
+            except Exception:  # said when it was lost; still so
+                self._shut()
                 continue
             self.counts["reopened"] += 1
             self._events.append(f"bus {self.name} is back")
@@ -257,8 +259,12 @@ class CanIo:
 
     def _shut(self) -> None:
         bus, self._bus = self._bus, None
-        if bus is not None:
+        if bus is None:
+            return
+        try:
             bus.shutdown()
+        except Exception as error:
+            self._events.append(f"bus {self.name} does not close: {type(error).__name__}: {error}")
 
     def _filter(self, everything: bool) -> None:
         self._everything = everything

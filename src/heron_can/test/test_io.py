@@ -210,3 +210,36 @@ def test_full_transmit_buffer_is_no_bus_off():
 def test_an_interface_that_does_not_exist_says_how_to_bring_it_up():
     with pytest.raises(InputError, match=r"bus vehicle: cannot open socketcan channel 'can77'.*ip link set can77 up type can bitrate 500000"):
         open_bus("vehicle", BusConfig(interface="socketcan", channel="can77"))
+
+
+def test_whatever_a_backend_raises_the_bus_is_lost_said_and_opened_again():
+    class Odd(can.BusABC):
+        """Raises what python-can never promised to raise, then works."""
+
+        opened = 0
+
+        def __init__(self, channel):
+            super().__init__(channel=channel)
+            Odd.opened += 1
+            self.broken = Odd.opened == 1
+
+        def recv(self, timeout=None):
+            if self.broken:
+                raise KeyError("driver")
+            time.sleep(0.01)
+            return None
+
+        def send(self, message, timeout=None):
+            pass
+
+        def shutdown(self):
+            super().shutdown()
+            if self.broken:
+                raise RuntimeError("already gone")
+
+    io = CanIo("test", BusConfig(interface="virtual", channel="x"), opener=lambda: Odd("x"))
+    try:
+        _until(lambda: io.counts["reopened"] == 1)
+    finally:
+        io.close()
+    assert io.events() == ["bus test is off: KeyError: 'driver'", "bus test does not close: RuntimeError: already gone", "bus test is back"]

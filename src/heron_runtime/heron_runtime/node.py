@@ -49,6 +49,7 @@ class HeronNode(LifecycleNode):
             **kwargs,
         )
         self._failure: Exception | None = None
+        self._constructing = True
         self._ready = False
         self.trace_data = Trace()
         self._live = live
@@ -64,6 +65,7 @@ class HeronNode(LifecycleNode):
             if self.runtime.autostart:
                 self._transition(self.trigger_configure)
                 self._transition(self.trigger_activate)
+            self._constructing = False
         except BaseException:
             if hasattr(self, "host"):
                 self.host.stop()
@@ -204,7 +206,8 @@ class HeronNode(LifecycleNode):
             step()
         except Exception as error:  # rclpy would swallow it: keep it for the constructor, and say it
             self._failure = error
-            self.get_logger().error(f"{type(error).__name__}: {error}")
+            if not self._constructing:  # else the constructor raises it, and who constructs says it
+                self.get_logger().error(f"{type(error).__name__}: {error}")
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from heron_runtime.topics import Topic, qos_profile
 
-ECHOES_REMEMBERED = 64
+ECHOES_PER_DEPTH = 2
+"""Echoes of our own messages that are waited for, as a multiple of the reader's queue: what it lost will not come."""
 
 
 class LocalReader:
@@ -53,7 +54,7 @@ class Hub:
         self.row = row
         self.dds_readers = 0
         self._readers: tuple[LocalReader, ...] = ()
-        self._echoes: deque[bytes] = deque(maxlen=ECHOES_REMEMBERED)
+        self._echoes: deque[bytes] = deque()
         self._lock = threading.Lock()
         self._last: Any = None
 
@@ -86,8 +87,9 @@ class Hub:
         """Remembers bytes that went out, to know their echo."""
         if self.dds_readers:
             with self._lock:
-                for _ in range(self.dds_readers):
-                    self._echoes.append(raw)
+                self._echoes.extend([raw] * self.dds_readers)
+                while len(self._echoes) > ECHOES_PER_DEPTH * self.row.quality.depth * self.dds_readers:
+                    self._echoes.popleft()
 
     def is_echo(self, raw: bytes) -> bool:
         """Whether these bytes are our own message coming back (each echo counts once)."""

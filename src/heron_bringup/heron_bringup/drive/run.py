@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from heron_runtime.domain import own_domain
 from heron_runtime.launch_reader import Process, parse
 from heron_vla.kinematic import ensure_kinematic
 
-Progress = Callable[[float, float], None]
+Progress = Callable[[str, float, float], None]
+"""Gets a unit (s, images, pictures), how many are done, and how many there are in all (0: unknown)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     Args:
         options: what the command line says.
         say: gets one line per step, for the person at the terminal.
-        progress: gets seconds of recorded time done, and in all.
+        progress: see `Progress`.
 
     Raises:
         HeronError: an input cannot be used; the text says why.
@@ -56,7 +58,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     budget = load_budget(config_folder() / "budget.yaml")
     if options.live:
         return _drive_live(options, policy, budget, say, progress)
-    path = options.bag or ensure_generated(cache_folder().parent, GeneratedConfig(seed=options.seed))
+    path = options.bag or _generated(options.seed, say, progress)
     with open_recording(path) as bag:
         for warning in bag.warnings:
             say(f"warning: {warning}")
@@ -73,8 +75,17 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     write_report(report, options.out)  # first: a disk that fills up costs the pictures only
     if options.images and result.plans and not result.failed:
         say("drawing the pictures")
-        _pictures(options, path, vehicle, result, report, budget.total, say)
+        _pictures(options, path, vehicle, result, report, budget.total, say, progress)
     return DriveOutcome(report, _failures(report, result))
+
+
+def _generated(seed: int, say: Callable[[str], None], progress: Progress) -> Path:
+    def drawn(done: int, total: int) -> None:
+        if done == 1:
+            say(f"drawing the calibration street: {total} images, once, in a minute or two")
+        progress("images", done, total)
+
+    return ensure_generated(cache_folder().parent, GeneratedConfig(seed=seed), drawn)
 
 
 def _policy_folder(policy: str) -> Path:
@@ -112,11 +123,11 @@ def _replay(options: DriveOptions, processes: list[Process], bag: Bag, budget: B
             budget.latency_ns(),
             options.out / "bag",
             attachments,
-            lambda now_ns: progress((now_ns - bag.start_ns) / 1e9, total_s),
+            lambda now_ns: progress("s", (now_ns - bag.start_ns) / 1e9, total_s),
         )
     with own_domain(os.environ) as domain:
         say(f"to listen in: ROS_DOMAIN_ID={domain}")
-        return run_realtime(processes, bag.start_ns, end_ns, options.out, domain, progress)
+        return run_realtime(processes, bag.start_ns, end_ns, options.out, domain, partial(progress, "s"))
 
 
 def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callable[[str], None], progress: Progress) -> DriveOutcome:
@@ -129,7 +140,7 @@ def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callab
     started_s = time.monotonic()
     now_ns = time.time_ns()
     end_ns = None if options.seconds is None else now_ns + round(options.seconds * 1e9)
-    result = run_realtime(processes, None, end_ns, options.out, None, progress)
+    result = run_realtime(processes, None, end_ns, options.out, None, partial(progress, "s"))
     wall_s = time.monotonic() - started_s
     report = _report(options, result, budget, wall_s, result.end_ns - now_ns)
     write_report(report, options.out)
@@ -163,12 +174,20 @@ def _why_no_plan(report: dict[str, Any]) -> str:
 
 
 def _pictures(
-    options: DriveOptions, bag: Path, vehicle: Path, result: RunResult, report: dict[str, Any], total_ms: float, say: Callable[[str], None]
+    options: DriveOptions,
+    bag: Path,
+    vehicle: Path,
+    result: RunResult,
+    report: dict[str, Any],
+    total_ms: float,
+    say: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     from heron_bringup.latency_report import draw_budget
     from heron_bringup.mosaic import exposure_to_can_ms, make_mosaic
 
     to_can_ms = exposure_to_can_ms(result.statuses)
-    made = make_mosaic(bag, vehicle, result.plans, result.states, options.out, to_can_ms=to_can_ms, title=report["policy"]["name"])
+    drawn = partial(progress, "pictures")
+    made = make_mosaic(bag, vehicle, result.plans, result.states, options.out, to_can_ms=to_can_ms, title=report["policy"]["name"], progress=drawn)
     draw_budget(report["latency_ms"], options.out / "budget.png", total_ms)
     say(f"pictures: {', '.join(str(path) for path in (*made, options.out / 'budget.png'))}")

@@ -47,7 +47,7 @@ def drive(
         outcome = run_drive(
             options,
             say=lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
-            progress=lambda done_s, total_s: bar.update(task, description=f"{done_s:6.1f} s of {total_s:.1f} s", completed=done_s, total=total_s),
+            progress=lambda unit, done, total: bar.update(task, description=f"{done:.0f} of {total:.0f} {unit}", completed=done, total=total or None),
         )
     print_report(outcome.report, outcome.report["budget_ms"]["total"])
     console.print(f"report: {out / 'report.json'}", highlight=False, markup=False, soft_wrap=True)
