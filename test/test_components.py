@@ -34,7 +34,7 @@ def test_no_component_hides_an_attribute_of_its_node(path: Path, taken: set[str]
     if path.name == "node.py" and path.parent.name == "heron_runtime":
         taken = taken - {"on_configure", "on_activate", "on_deactivate", "destroy_node"}
     else:
-        taken = taken | set(vars(HeronNode)) - {"setup", "teardown", "report", "NAME", "Config", "__doc__", "__module__"}
+        taken = taken | set(vars(HeronNode)) - {"setup", "interrupt", "report", "NAME", "Config", "__doc__", "__module__"}
     assigned = {
         target.attr
         for tree in ast.walk(ast.parse(path.read_text(encoding="utf-8")))

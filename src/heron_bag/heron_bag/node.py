@@ -33,15 +33,12 @@ class RecorderNode(HeronNode):
     def setup(self) -> None:
         """See HeronNode."""
         self._recorder = Recorder(self.config, lambda text: self.post(lambda: self._say(text)))
+        self.at_end(self._progress)  # says what there is when the recording is closed
+        self.at_end(self._recorder.close)
         self._seen: set[str] = set()
         self._discover()
         self.every(round(self.config.discover_s * 1e9), self._discover)
         self.every(_SAY_EVERY_NS, self._progress)
-
-    def teardown(self) -> None:
-        """See HeronNode."""
-        self._recorder.close()
-        self._progress()
 
     def report(self) -> dict[str, Any]:
         """See HeronNode."""
@@ -104,6 +101,7 @@ class PlayerNode(HeronNode):
     def setup(self) -> None:
         """See HeronNode."""
         self._bag: Bag = open_bag(self.config.bag)
+        self.at_end(self._bag.close)
         self._topics = chosen_topics(self._bag, self.config.topics)
         self._publishers_of: dict[str, Any] = {}
         if self.config.clock_hz and "/clock" in self._topics:
@@ -116,10 +114,6 @@ class PlayerNode(HeronNode):
             self._clock_publisher = self.create_publisher(Clock, "/clock", 10)
             self.every(round(1e9 / self.config.clock_hz), self._tick)
         self.feed(lambda: timed(self._bag, self._topics, self._pace), self._publish, self._done)
-
-    def teardown(self) -> None:
-        """See HeronNode."""
-        self._bag.close()
 
     def report(self) -> dict[str, Any]:
         """See HeronNode."""

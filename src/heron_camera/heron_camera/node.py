@@ -112,6 +112,7 @@ class FramesNode(HeronNode):
         rig, description = load_rig(Path(config.rig)), Path(config.policy) / "policy.yaml"
         wanted = load_preprocessing(description)
         self._preprocessor = Preprocessor(rig, load_views(description, rig), config.preprocessing_mode(wanted.mode), config.threads)
+        self.at_end(self._preprocessor.close)
         if wanted.digest and wanted.digest != self._preprocessor.digest():
             raise RigMismatchError(f"{description}: made for preprocessing {wanted.digest[:12]}, here it is {self._preprocessor.digest()[:12]}")
         names = self._preprocessor.cameras
@@ -134,10 +135,6 @@ class FramesNode(HeronNode):
                 self.subscribe(topic, partial(self._received, name))
         self.every(POLL_NS, lambda: self._pass_on(self._sync.poll(self.now_ns())))
         self.every(WATCH_NS, self._watch)
-
-    def teardown(self) -> None:
-        """Ends the threads."""
-        self._preprocessor.close()
 
     def report(self) -> dict[str, Any]:
         """Frames and losses per camera, sets, and the digest of the preprocessing."""

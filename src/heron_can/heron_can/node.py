@@ -33,6 +33,7 @@ class CanNode(HeronNode):
         model = load_vehicle_model(folder / "vehicle.yaml") if car.mapping.odometry.yaw_rate_from_steer else None
         buses = car.buses(config.interface, config.listen_only)
         self._bridge = CanBridge(car, buses, self.now_ns(), model.wheelbase_m if model else None, config.queue_frames)
+        self.at_end(self._bridge.close)
         self._simulated = all(bus.interface in REPLAYED for bus in buses.values())
         self._state = self.advertise("/vehicle/state")
         self._odom = self.advertise("/odom")
@@ -46,10 +47,6 @@ class CanNode(HeronNode):
             self.feed(partial(log_items, Path(config.source), car), self._push)
         self.every(config.tick_ms * _MS, self._tick)
         self.every(_COUNT_PERIOD_NS, self._count)
-
-    def teardown(self) -> None:
-        """Closes the buses."""
-        self._bridge.close()
 
     def report(self) -> dict[str, Any]:
         """Frames, faults, digest of what was sent, distance."""

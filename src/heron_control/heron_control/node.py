@@ -43,6 +43,7 @@ class ControlNode(HeronNode):
         self._ios: dict[str, CanIo] = {}
         for name, bus in buses.items():
             self._ios[name] = CanIo.shared(name, bus, car.wanted[name])
+            self.at_end(self._ios[name].release)
         self._rejected = ""
         self._status = self.advertise("/control/status")
         self.subscribe("/odom", self._pilot.add_odometry)
@@ -50,11 +51,6 @@ class ControlNode(HeronNode):
         self.subscribe("/vehicle/state", self._on_state)
         self.every(round(config.status_period_s * 1e9), lambda: self._status.publish(self._pilot.status(self.instant())))
         self.serve("~/engage", Engage, self._on_engage)
-
-    def teardown(self) -> None:
-        """Gives the buses back."""
-        for io in self._ios.values():
-            io.release()
 
     def report(self) -> dict[str, Any]:
         """Gate, engagement, rejected plans."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -50,6 +51,7 @@ class HeronNode(LifecycleNode):
         )
         self._failure: Exception | None = None
         self._constructing = True
+        self._closing = ExitStack()
         self._ready = False
         self.trace_data = Trace()
         self._live = live
@@ -69,6 +71,7 @@ class HeronNode(LifecycleNode):
         except BaseException:
             if hasattr(self, "host"):
                 self.host.stop()
+            self._closing.close()
             self.destroy_node()
             raise
 
@@ -77,10 +80,7 @@ class HeronNode(LifecycleNode):
         raise NotImplementedError(f"{type(self).__name__} has no setup()")
 
     def interrupt(self) -> None:
-        """Wakes live sources that wait for a device, so that their threads end; `teardown` follows when they have."""
-
-    def teardown(self) -> None:
-        """Closes what `setup` opened outside this API (devices, files)."""
+        """Wakes live sources that wait for a device, so that their threads end; what `at_end` got follows when they have."""
 
     def report(self) -> dict[str, Any]:
         """What this component adds to `report.json`."""
@@ -133,6 +133,10 @@ class HeronNode(LifecycleNode):
         """A ROS service (live only)."""
         self.host.serve(name, service_type, callback)
 
+    def at_end(self, close: Callable[[], object]) -> None:
+        """Calls `close` when the component ends, or when the rest of its `setup` fails; the last registered first. Right after opening something."""
+        self._closing.callback(close)
+
     def count(self, name: str, n: int = 1) -> None:
         """Adds to a counter, shown in /diagnostics and the report."""
         self.trace_data.counters[name] += n
@@ -171,7 +175,7 @@ class HeronNode(LifecycleNode):
             self._ready = False
             self.interrupt()
             self.host.stop()
-            self.teardown()
+            self._closing.close()
         super().destroy_node()
 
     def write_report(self) -> Path | None:

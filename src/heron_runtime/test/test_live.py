@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -225,14 +225,18 @@ def test_nothing_runs_before_activation(stack: Stack) -> None:
 
 class Broken(HeronNode):
     NAME, Config = "broken", Nothing
+    closed: ClassVar[list[str]] = []
 
     def setup(self) -> None:
+        self.at_end(lambda: self.closed.append("first"))
+        self.at_end(lambda: self.closed.append("second"))
         raise ConfigError("rig.yaml: no camera")
 
 
 def test_what_setup_raises_the_constructor_raises(stack: Stack) -> None:
     with pytest.raises(ConfigError, match="no camera"):
         stack.add(Broken)
+    assert Broken.closed == ["second", "first"]  # what was open is closed, the last first
 
 
 def test_replay_offset_moves_the_clock(stack: Stack) -> None:
