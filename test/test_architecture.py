@@ -143,10 +143,7 @@ def test_declared_components_exist(package: Path) -> None:
 
 
 def readme() -> str:
-    path = ROOT / "README.md"
-    if not path.exists():
-        pytest.skip("no README.md yet")
-    return path.read_text(encoding="utf-8")
+    return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_readme_paths_exist() -> None:
