@@ -15,7 +15,7 @@ from heron_core.canbus import FLAG_TX, CanBatch
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import CameraInfo, StaticTransform, StaticTransforms
 from heron_core.se3 import SE3
-from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, ImuSample, Instruction
+from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, ImuSample, Instruction, Ladder
 from heron_core.stages import Stages
 from heron_core.trajectory import POINTS, Trajectory
 from heron_core.vehicle import Odometry, Signal, VehicleState
@@ -57,8 +57,10 @@ def messages() -> dict[str, Any]:
         "/gnss/fix": GnssFix(NOW_NS, 55.1, 9.9, 12.0, FixType.RTK_FIXED, 0.02),
         "/instruction": Instruction(NOW_NS, "left", "次の交差点を左"),
         "/plan/trajectory": Trajectory.make(NOW_NS, points, 7, "abc", stages),
-        "/control/status": ControlStatus(NOW_NS, Engagement.SHADOW, "why", True, 5, 0.1, -0.5, 3, 4, stages),
-        "/events": Event(NOW_NS, "camera", "frames", "CAM_BACK is missing"),
+        "/control/status": ControlStatus(
+            NOW_NS, Engagement.SHADOW, "why", True, 5, 0.1, -0.5, 3, 4, stages, Ladder.WARN, True, False, True, 0.25, -0.125
+        ),
+        "/events": Event(NOW_NS, "camera", "frames", "CAM_BACK is missing", "camera_missing"),
         "/clock": NOW_NS,
     }
 

@@ -19,7 +19,7 @@ from heron_core.errors import ConfigError
 from heron_core.frames import CameraFrame
 from heron_core.rig import CameraInfo, Rig, StaticTransform, StaticTransforms, parse_rig, rig_from_announcements
 from heron_core.se3 import SE3
-from heron_core.signals import ControlStatus, Engagement, FixType, GnssFix, ImuSample, Instruction
+from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, ImuSample, Instruction, Ladder
 from heron_core.stages import STAGE_FIELDS, Stages
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import SIGNALS, Signal, VehicleState
@@ -198,7 +198,7 @@ def vehicle_states(bag: Bag, topic: str = "/vehicle/state") -> Iterator[tuple[in
     """(log_ns, state) of a topic of heron_msgs/VehicleState; nothing when the recording has no such topic."""
     if topic in bag.topics:
         for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/VehicleState"):
-            signals = {name: getattr(message, name) for name in SIGNALS}
+            signals = {name: getattr(message, name) for name in SIGNALS if hasattr(message, name)}  # an older recording may know fewer
             values = {name: Signal(float(s.value), int(s.age_ns), bool(s.valid)) for name, s in signals.items()}
             yield log_ns, VehicleState(_ns(message.header.stamp), values)
 
@@ -220,8 +220,28 @@ def control_statuses(bag: Bag, topic: str = "/control/status") -> Iterator[tuple
                     gate_limited=int(message.gate_limited),
                     gate_rejected=int(message.gate_rejected),
                     stages=_stages(message.stages),
+                    **(_later_status(message) if hasattr(message, "ladder") else {}),
                 ),
             )
+
+
+def _later_status(message: Any) -> dict[str, Any]:
+    """Fields that the oldest recordings lack."""
+    return {
+        "ladder": Ladder(message.ladder),
+        "steer_request": bool(message.steer_request),
+        "accel_request": bool(message.accel_request),
+        "gate_alarm": bool(message.gate_alarm),
+        "cross_track_m": float(message.cross_track_m),
+        "heading_error_rad": float(message.heading_error_rad),
+    }
+
+
+def events(bag: Bag, topic: str = "/events") -> Iterator[tuple[int, Event]]:
+    """(log_ns, event) of a topic of heron_msgs/Event; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Event"):
+            yield log_ns, Event(_ns(message.header.stamp), message.kind, message.source, message.text, getattr(message, "cause", ""))
 
 
 def _stages(message: Any) -> Stages:

@@ -274,11 +274,18 @@ def _control_status(status: ControlStatus) -> Any:
         gate_limited=status.gate_limited,
         gate_rejected=status.gate_rejected,
         stages=_stages(status.stages),
+        ladder=status.ladder.value,
+        steer_request=status.steer_request,
+        accel_request=status.accel_request,
+        gate_alarm=status.gate_alarm,
+        cross_track_m=float(status.cross_track_m),
+        heading_error_rad=float(status.heading_error_rad),
     )
 
 
 def _event(event: Event) -> Any:
-    return _make("heron_msgs/msg/Event", header=_header(event.stamp_ns, ""), kind=event.kind, source=event.source, text=event.text)
+    header = _header(event.stamp_ns, "")
+    return _make("heron_msgs/msg/Event", header=header, kind=event.kind, source=event.source, text=event.text, cause=event.cause)
 
 
 _TYPES: dict[type, tuple[str, Callable[[Any], Any]]] = {

@@ -18,7 +18,7 @@ from heron_bag.writer import BagWriter
 from heron_core.arrays import read_only
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import dump_rig
-from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, ImuSample, Instruction
+from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, ImuSample, Instruction, Ladder
 from heron_core.stages import Stages
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import Odometry, Signal, VehicleState
@@ -48,7 +48,7 @@ SAMPLES = {
     "/gnss/fix": GnssFix(START_NS, 55.1, 10.2, 30.3, FixType.RTK_FIXED, 0.02),
     "/instruction": Instruction(START_NS, "left", "turn ä"),
     "/plan/trajectory": PLAN,
-    "/control/status": ControlStatus(START_NS, Engagement.SHADOW, "why", True, 5, 0.1, -0.2, 3, 4, STAGES),
+    "/control/status": ControlStatus(START_NS, Engagement.SHADOW, "why", True, 5, 0.1, -0.2, 3, 4, STAGES, Ladder.WARN, True, False, True, 0.2, 0.1),
     "/events": Event(START_NS, "bookmark", "x", "text"),
     "/clock": START_NS,
     "/frames": FrameSet(

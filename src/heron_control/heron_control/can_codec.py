@@ -8,7 +8,8 @@ from heron_can.car import Car
 from heron_can.encode import Command as CanCommand
 from heron_can.encode import CommandDecoder, CommandEncoder, CommandError
 from heron_can.frame import Frame
-from heron_control.gate import Command, Grid, RawFrame
+from heron_control.command import Command
+from heron_control.gate import Grid, RawFrame
 from heron_core.canbus import FLAG_EXTENDED
 from heron_core.errors import ConfigError
 
@@ -45,7 +46,7 @@ class CanCodec:
 
     def encode(self, command: Command) -> Sequence[RawFrame]:
         """See CommandCodec."""
-        asked = CanCommand(command.steer_rad, command.accel_mps2, command.request, command.request, command.hold)
+        asked = CanCommand(command.steer_rad, command.accel_mps2, command.steer_request, command.accel_request, command.hold)
         return [RawFrame(sent.bus, sent.frame.id, sent.frame.data) for sent in self._encoder.encode(asked, 0)]
 
     def decode(self, frames: Sequence[RawFrame]) -> Command | None:
@@ -54,9 +55,10 @@ class CanCodec:
             read = {part.name: part for part in (self._decoder.decode(frame.bus, self.frame(frame, 0)) for frame in frames)}
         except CommandError:
             return None
-        if set(read) != {"steer", "accel"} or read["steer"].request != read["accel"].request:
+        if set(read) != {"steer", "accel"}:
             return None
-        return Command(read["steer"].value, read["accel"].value, read["steer"].request, read["accel"].standstill)
+        steer, accel = read["steer"], read["accel"]
+        return Command(steer.value, accel.value, steer.request, accel.request, accel.standstill)
 
     def frame(self, raw: RawFrame, stamp_ns: int) -> Frame:
         """The frame as `heron_can` sends it."""

@@ -122,7 +122,7 @@ class EngagementMachine:
 
     def _state_fault(self, conditions: Conditions) -> str:
         state, limits = conditions.state, self._limits
-        if conditions.now_ns - state.stamp_ns > limits.state_age_max_s * 1e9:
+        if conditions.now_ns - state.stamp_ns > limits.state.age_max_s * 1e9:
             return "vehicle state is late"
         if state.stamp_ns - conditions.now_ns > FUTURE_NS:
             return f"vehicle state is stamped ahead: {(state.stamp_ns - conditions.now_ns) / 1e6:.0f} ms"
@@ -131,7 +131,7 @@ class EngagementMachine:
             signal = state[name]
             if not signal.valid:
                 return f"no valid {name}"
-            if not self._shadow and signal.age_ns > limits.state_age_max_s * 1e9:
+            if not self._shadow and signal.age_ns > limits.state.age_max_s * 1e9:
                 return f"{name} is late: {signal.age_ns / 1e6:.0f} ms"
         speed = state["speed"].value
         if speed > limits.speed_max_mps:
@@ -145,7 +145,7 @@ class EngagementMachine:
             if state.valid_value(name) == value:
                 return reason
         torque = state.valid_value("driver_torque")
-        if torque is not None and not abs(torque) <= self._limits.driver_torque_nm:  # NaN is no hands-off either
+        if torque is not None and not abs(torque) <= self._limits.driver.torque_nm:  # NaN is no hands-off either
             return f"the driver steers: {torque:.1f} N m"
         gear = state.valid_value("gear")
         if gear is not None and gear != GEAR_DRIVE:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from heron_control.command import Command
 from heron_core.errors import ConfigError
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
@@ -23,23 +24,6 @@ MAX_SILENCE_NS = 100_000_000
 RATE_WINDOW_NS = 250_000_000
 # Rounding of floating-point numbers, as a share of a grid step: far below one step, so it lets nothing through.
 GRID_SLACK = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What the command frames say.
-
-    Attributes:
-        steer_rad: road-wheel angle, left positive.
-        accel_mps2: longitudinal acceleration.
-        request: the car shall follow.
-        hold: once the car stands, it shall stay.
-    """
-
-    steer_rad: float
-    accel_mps2: float
-    request: bool
-    hold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +187,7 @@ class Gate:
         accel = self._codec.accel_grid.nearest(command.accel_mps2, allowed.accel_low, allowed.accel_high)
         if steer is None or accel is None:
             return f"limits leave no command at {speed_mps:.1f} m/s", None
-        return "", Command(steer, accel, True, command.hold)
+        return "", Command(steer, accel, command.steer_request, command.accel_request, command.hold)
 
     def _window(self, speed_mps: float, now_ns: int) -> Window | str:
         silence_ns = now_ns - self._last_ns
@@ -232,7 +216,7 @@ class Gate:
         accel = self._codec.accel_grid.nearest(0.0, self._limits.accel_min_mps2, self._limits.accel_max_mps2)
         if steer is None or accel is None:
             return Verdict(None, fault="frames cannot express a command at rest")
-        frames = self._codec.encode(Command(steer, accel, False))
+        frames = self._codec.encode(Command(steer, accel, False, False))
         wrong = self._listed(frames, now_ns)
         read = self._codec.decode(frames)
         if not wrong and (read is None or read.request):
@@ -252,7 +236,8 @@ class Gate:
         if isinstance(allowed, str):
             return allowed
         steer_slack, accel_slack = GRID_SLACK * self._codec.steer_grid.step, GRID_SLACK * self._codec.accel_grid.step
-        if read is not None and read.request and read.hold == command.hold and allowed.holds(read, steer_slack, accel_slack):
+        asked = (command.steer_request, command.accel_request, command.hold)
+        if read is not None and (read.steer_request, read.accel_request, read.hold) == asked and allowed.holds(read, steer_slack, accel_slack):
             return ""
         return f"frames decode to {read} for {command}"
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from heron_control.command import Command
 from heron_control.config import TrackerConfig
 from heron_control.engagement import Change, Conditions, EngagementMachine
-from heron_control.gate import Command, Gate, Verdict
+from heron_control.gate import Gate, Verdict
 from heron_control.odometry_buffer import OdometryBuffer
 from heron_control.path import PlanPath
 from heron_control.plan_check import PlanCheck
@@ -71,7 +72,7 @@ class Pilot:
         self._watch = ClockWatch()
         self._driving = False
         self._conditions: Conditions | None = None
-        self._sent = Command(0.0, 0.0, False)
+        self._sent = Command(0.0, 0.0, False, False)
 
     def add_odometry(self, sample: Odometry) -> None:
         """Remembers where the car is."""
@@ -106,7 +107,7 @@ class Pilot:
         changes.append(self.engagement.update(self._conditions))
         measured = self._measured_steer(state)
         speed = highest_speed(state)
-        command = Command(measured or 0.0, 0.0, False)
+        command = Command(measured or 0.0, 0.0, False, False)
         if self.engagement.wants_to_drive and moved is not None and speed is not None:
             command = self._drive(state, measured, speed, moved, now_ns, dt_s)
         self._driving = command.request
@@ -114,7 +115,7 @@ class Pilot:
         if command.request and verdict.fault:
             changes.append(self.engagement.drop(f"gate: {verdict.fault}"))
             self._driving = False
-        self._sent = verdict.sent or Command(0.0, 0.0, False)
+        self._sent = verdict.sent or Command(0.0, 0.0, False, False)
         return Tick(verdict, tuple(change for change in changes if change is not None), self._first_use(verdict, now_ns, clock_ns))
 
     def status(self, at: Instant) -> ControlStatus:
@@ -139,7 +140,7 @@ class Pilot:
             self._tracker.reset(measured or 0.0, 0.0)
         own_speed = state.valid_value("speed")
         motion = self._tracker.step(self._path, (now_ns - self._plan.stamp_ns) / 1e9, moved, speed if own_speed is None else own_speed, dt_s)
-        return Command(motion.steer_rad, motion.accel_mps2, True, motion.hold)
+        return Command(motion.steer_rad, motion.accel_mps2, True, True, motion.hold)
 
     def _clock_step(self, at: Instant) -> Change | None:
         last = self._last
@@ -159,7 +160,7 @@ class Pilot:
         if self._plan is None:
             return None, "no plan"
         age_ns = at.age_ns(self._plan.stamp_ns, self._arrived)
-        if age_ns > self._limits.plan_age_max_s * 1e9:
+        if age_ns > self._limits.ladder.soft_stop_s * 1e9:
             return None, f"plan is stale: {age_ns / 1e6:.0f} ms"
         moved = self._odometry.motion(self._plan.stamp_ns, at.now_ns)
         return moved, "" if moved is not None else "no odometry since the plan"

@@ -43,9 +43,9 @@ class PlanCheck:
         if malformed is not None:
             return f"malformed: {malformed}"
         age_s = (now_ns - plan.stamp_ns) / 1e9
-        if age_s < -self._limits.plan_future_max_s:
+        if age_s < -self._limits.plan.future_max_s:
             return f"future: stamped {-age_s * 1e3:.0f} ms ahead"
-        if age_s > self._limits.plan_age_max_s:
+        if age_s > self._limits.ladder.soft_stop_s:
             return f"stale: {age_s * 1e3:.0f} ms old"
         if plan.stamp_ns <= self._last_stamp_ns:
             return f"out_of_order: {(self._last_stamp_ns - plan.stamp_ns) / 1e6:.0f} ms before the last plan"

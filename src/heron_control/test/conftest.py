@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from heron_control.gate import Command, Gate, Grid, RawFrame
+from heron_control.command import Command
+from heron_control.gate import Gate, Grid, RawFrame
 from heron_core.limits import Limits, load_limits
 from heron_core.vehicle_model import VehicleModel, load_vehicle_model
 
@@ -32,13 +33,13 @@ class TestBus:
         steer = round(command.steer_rad / STEER_STEP) + self.bend[0]
         accel = round(command.accel_mps2 / ACCEL_STEP) + self.bend[1]
         return [
-            RawFrame("vehicle", 0x2E0, struct.pack("<i??xx", steer, command.request, command.hold)),
-            RawFrame("vehicle", 0x2F0, struct.pack("<i??xx", accel, command.request, command.hold)),
+            RawFrame("vehicle", 0x2E0, struct.pack("<i??xx", steer, command.steer_request, command.hold)),
+            RawFrame("vehicle", 0x2F0, struct.pack("<i??xx", accel, command.accel_request, command.hold)),
         ]
 
     def decode(self, frames: Sequence[RawFrame]) -> Command | None:
         (steer, steer_on, hold), (accel, accel_on, _) = (struct.unpack("<i??xx", frame.data) for frame in frames)
-        return Command(steer * STEER_STEP, accel * ACCEL_STEP, steer_on, hold) if steer_on == accel_on else None
+        return Command(steer * STEER_STEP, accel * ACCEL_STEP, steer_on, accel_on, hold)
 
     def write(self, frame: RawFrame, now_ns: int) -> bool:
         if self.works:

@@ -136,7 +136,7 @@ def test_when_plans_stop_the_request_stops(ros: None) -> None:
     _, frames, seen, _ = drive(last_plan_ms=1000)
     rows = decoded(frames)
     last = max(i for i, row in enumerate(rows) if row["on"])
-    assert (rows[last]["ns"] - START) / MS == pytest.approx(960 - 100 + 600, abs=10)  # stamp of the last plan, and plan_age_max_s
+    assert (rows[last]["ns"] - START) / MS == pytest.approx(960 - 100 + 500, abs=10)  # stamp of the last plan, and ladder.soft_stop_s
     assert seen[-1].reason.startswith("plan is stale") and not seen[-1].plan_valid
 
 

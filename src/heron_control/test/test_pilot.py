@@ -105,9 +105,9 @@ def test_a_stale_plan_ends_it_at_the_threshold(car: Car) -> None:
     car.engaged()
     stamp = car.now_ns - car.pilot.status(car.at).plan_age_ns
     while (tick := car.tick()).verdict.sent is not None and tick.verdict.sent.request:
-        assert car.now_ns - stamp <= 600_000_000
+        assert car.now_ns - stamp <= 500_000_000
     off_with(tick, "disengagement", "plan is stale")
-    assert car.now_ns - stamp == 610_000_000
+    assert car.now_ns - stamp == 510_000_000
 
 
 def test_lost_odometry_ends_it(car: Car) -> None:
@@ -117,7 +117,7 @@ def test_lost_odometry_ends_it(car: Car) -> None:
     assert [change.text for change in changes] == ["no odometry since the plan"]
 
 
-@pytest.mark.parametrize("step_ns", [-50_000_000, -3_600_000_000_000, 40_000_000, 3_600_000_000_000])
+@pytest.mark.parametrize("step_ns", [-50_000_000, -3_500_000_000_000, 40_000_000, 3_500_000_000_000])
 def test_a_clock_step_either_way_ends_it(car: Car, step_ns: int) -> None:
     off_with(car.engaged().tick(step_ns, steady_step_ns=TICK_NS), "disengagement", "clock set by")
 

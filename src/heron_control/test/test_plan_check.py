@@ -46,7 +46,7 @@ def test_a_motion_of_a_car_is_accepted(limits: Limits, speed: float) -> None:
         (dataclasses.replace(plan(), crc=1), "malformed: CRC"),
         (dataclasses.replace(plan(), stamp_ns=NOW - 1), "malformed: CRC"),
         (plan(stamp_ns=NOW + 20_000_001), "future: stamped 20 ms"),
-        (plan(stamp_ns=NOW - 600_000_001), "stale: 600 ms old"),
+        (plan(stamp_ns=NOW - 500_000_001), "stale: 500 ms old"),
         (plan(straight(61.0)), "implausible: speed"),
         (plan(straight(-1.0)), "implausible: speed"),
         (plan(at(20, 3, 12.0)), "implausible: speed jumps"),
@@ -63,7 +63,7 @@ def test_what_is_wrong_is_rejected_with_its_reason(limits: Limits, wrong: Trajec
     assert check.rejected == {name: int(name == reason.split(":")[0]) for name in REASONS}
 
 
-@pytest.mark.parametrize("late_ns", [20_000_000, -600_000_000])
+@pytest.mark.parametrize("late_ns", [20_000_000, -500_000_000])
 def test_the_ends_of_the_allowed_age_are_allowed(limits: Limits, late_ns: int) -> None:
     assert PlanCheck(limits).fault(plan(stamp_ns=NOW + late_ns), NOW) is None
 

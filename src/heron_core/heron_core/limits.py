@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from heron_core.settings import from_mapping, load_yaml
@@ -17,14 +18,42 @@ CEILINGS: Mapping[str, tuple[float, float]] = {
     "steer_rate_rps": (0.05, 1.0),  # of the road wheel, at standstill
     "steer_rate_30mps_rps": (0.05, 0.8),  # at 30 m/s and above
     "accel_max_mps2": (0.1, 2.0),  # ISO 15622
-    "accel_min_mps2": (-3.5, -1.0),  # ISO 15622; must still be able to stop
-    "jerk_mps3": (0.5, 5.0),
+    "accel_min_mps2": (-3.5, -2.5),  # ISO 15622; must still carry an emergency stop
+    "jerk_mps3": (1.5, 5.0),
     "speed_max_mps": (1.0, 38.0),
-    "plan_age_max_s": (0.15, 1.5),  # the emergency threshold of the watchdog ladder
-    "plan_future_max_s": (0.0, 0.02),
-    "state_age_max_s": (0.02, 0.1),
-    "driver_torque_nm": (0.5, 4.0),  # of the hands on the steering wheel: beyond it the driver steers
     "command_rate_factor": (1.0, 1.2),  # frames per 250 ms over nominal
+    "engaging.seconds": (1.0, 10.0),
+    "engaging.accel_mps2": (0.1, 1.0),  # Autoware, while engaging
+    "engaging.jerk_mps3": (0.3, 1.0),
+    "engaging.lateral_accel_mps2": (0.5, 2.0),
+    "soft_stop.accel_mps2": (-2.0, -0.5),  # Autoware planning_validator: -1.0
+    "soft_stop.jerk_mps3": (0.2, 1.5),
+    "soft_stop.hold_mps2": (-3.5, -0.5),
+    "emergency_stop.accel_mps2": (-3.5, -2.0),  # Autoware MRM: -2.5
+    "emergency_stop.jerk_mps3": (1.0, 5.0),
+    "emergency_stop.hold_mps2": (-3.5, -0.5),
+    "ladder.warn_s": (0.1, 0.6),
+    "ladder.soft_stop_s": (0.15, 1.0),
+    "ladder.emergency_s": (0.3, 1.5),
+    "ladder.emergency_distance_m": (5.0, 50.0),
+    "ladder.recover_plans": (2, 50),
+    "plan.future_max_s": (0.0, 0.02),
+    "plan.jump_lateral_m": (0.1, 1.0),  # Autoware planning_validator: 0.5
+    "plan.jump_forward_m": (0.2, 2.0),  # Autoware planning_validator: 1.0
+    "plan.deviation_m": (0.3, 1.5),  # Autoware control_validator: 1.0
+    "plan.deviation_yaw_warn_rad": (0.1, 0.5),
+    "plan.deviation_yaw_rad": (0.2, 1.0),
+    "state.age_max_s": (0.02, 0.1),
+    "state.lost_s": (0.2, 1.0),  # opendbc: max(1 s, 10 periods)
+    "state.speed_disagreement_mps": (0.3, 2.0),  # opendbc
+    "driver.torque_nm": (0.5, 4.0),  # hands on the steering wheel
+    "driver.throttle": (0.01, 0.2),
+    "following.steer_error_rad": (0.01, 0.1),
+    "following.steer_error_s": (0.1, 1.0),
+    "following.accel_error_mps2": (0.5, 2.5),
+    "following.accel_error_s": (0.2, 2.0),
+    "alarm.share": (0.01, 0.5),
+    "alarm.window_s": (0.2, 5.0),
 }
 TOP_SPEED_OF_STEER_RATE_MPS = 30.0
 
@@ -55,6 +84,103 @@ class CommandFrame:
 
 
 @dataclass(frozen=True)
+class EngagingLimits:
+    """Comfort during the first `seconds` after engaging: largest acceleration, jerk and lateral acceleration that control asks for."""
+
+    seconds: float
+    accel_mps2: float
+    jerk_mps3: float
+    lateral_accel_mps2: float
+
+
+@dataclass(frozen=True)
+class StopLimits:
+    """One way to stop: acceleration (negative), |jerk| of reaching it, and the acceleration (negative) that holds the car once it stands."""
+
+    accel_mps2: float
+    jerk_mps3: float
+    hold_mps2: float
+
+
+@dataclass(frozen=True)
+class LadderLimits:
+    """The watchdog ladder: what the age of the plan in use (since its oldest exposure) leads to.
+
+    Attributes:
+        warn_s: a warning: budget plus 1.5 plan periods.
+        soft_stop_s: a soft stop along the last valid plan: budget plus 3 plan periods. An older plan is not accepted as fresh.
+        emergency_s: an emergency stop.
+        emergency_distance_m: an emergency stop too once the car has gone this far since the plan's stamp, whatever the time.
+        recover_plans: consecutive fresh plans that end a soft stop while the car moves.
+    """
+
+    warn_s: float
+    soft_stop_s: float
+    emergency_s: float
+    emergency_distance_m: float
+    recover_plans: int
+
+
+@dataclass(frozen=True)
+class PlanLimits:
+    """When a plan is not believed.
+
+    Attributes:
+        future_max_s: stamped further ahead than this.
+        jump_lateral_m, jump_forward_m: its path lies further than this from the path in use, across and along it.
+        deviation_m, deviation_yaw_rad: the car is further than this from the path that it should follow; `deviation_yaw_warn_rad` only warns.
+    """
+
+    future_max_s: float
+    jump_lateral_m: float
+    jump_forward_m: float
+    deviation_m: float
+    deviation_yaw_warn_rad: float
+    deviation_yaw_rad: float
+
+
+@dataclass(frozen=True)
+class StateLimits:
+    """When what the car says of itself is not believed.
+
+    Attributes:
+        age_max_s: a signal older than this, or invalid, while engaged leads to the ladder.
+        lost_s: after this long permission drops.
+        speed_disagreement_mps: two speed sources further apart than this contradict each other.
+    """
+
+    age_max_s: float
+    lost_s: float
+    speed_disagreement_mps: float
+
+
+@dataclass(frozen=True)
+class DriverLimits:
+    """When the driver takes over: |torque| of the hands on the steering wheel ends automation; `throttle` (0..1) blocks longitudinal only."""
+
+    torque_nm: float
+    throttle: float
+
+
+@dataclass(frozen=True)
+class FollowingLimits:
+    """When the car does not do what it is told: measured beyond an error of commanded (after the actuator's delay) for longer than a time."""
+
+    steer_error_rad: float
+    steer_error_s: float
+    accel_error_mps2: float
+    accel_error_s: float
+
+
+@dataclass(frozen=True)
+class AlarmLimits:
+    """The gate guards and is no comfort filter: narrowing more than `share` of the ticks within `window_s` raises an alarm."""
+
+    share: float
+    window_s: float
+
+
+@dataclass(frozen=True)
 class Limits:
     """What control may ask of the car and the gate lets through. No defaults: the file states every value.
 
@@ -66,12 +192,9 @@ class Limits:
         accel_max_mps2, accel_min_mps2: range of longitudinal acceleration.
         jerk_mps3: largest |longitudinal jerk|.
         speed_max_mps: no engagement above it.
-        plan_age_max_s: a plan older than this (its stamp, the oldest exposure) is not followed.
-        plan_future_max_s: a plan stamped further in the future is rejected.
-        state_age_max_s: a vehicle signal older than this is not driven on.
-        driver_torque_nm: steering override.
         command_rate_factor: frames of one id per 250 ms, over nominal.
         commands: whitelist of the frames that may be sent.
+        engaging, soft_stop, emergency_stop, ladder, plan, state, driver, following, alarm: see their types.
     """
 
     lateral_accel_mps2: float
@@ -83,22 +206,43 @@ class Limits:
     accel_min_mps2: float
     jerk_mps3: float
     speed_max_mps: float
-    plan_age_max_s: float
-    plan_future_max_s: float
-    state_age_max_s: float
-    driver_torque_nm: float
     command_rate_factor: float
     commands: tuple[CommandFrame, ...]
+    engaging: EngagingLimits
+    soft_stop: StopLimits
+    emergency_stop: StopLimits
+    ladder: LadderLimits
+    plan: PlanLimits
+    state: StateLimits
+    driver: DriverLimits
+    following: FollowingLimits
+    alarm: AlarmLimits
 
     def __post_init__(self) -> None:
         for name, (low, high) in CEILINGS.items():
-            value = getattr(self, name)
+            value = attrgetter(name)(self)
             if not math.isfinite(value) or not low <= value <= high:
                 raise ValueError(f"{name} = {value}, allowed {low} .. {high}")
         if not self.commands:
             raise ValueError("commands is empty, allowed: at least one frame")
         if len({(frame.bus, frame.id) for frame in self.commands}) != len(self.commands):
             raise ValueError("commands names the same bus and id twice")
+        self._check_order()
+
+    def _check_order(self) -> None:
+        ladder, plan = self.ladder, self.plan
+        if not ladder.warn_s < ladder.soft_stop_s < ladder.emergency_s:
+            raise ValueError(f"ladder: {ladder.warn_s}, {ladder.soft_stop_s}, {ladder.emergency_s}: warn_s < soft_stop_s < emergency_s is needed")
+        if self.emergency_stop.accel_mps2 < self.accel_min_mps2 or self.emergency_stop.jerk_mps3 > self.jerk_mps3:
+            raise ValueError("emergency_stop lies outside accel_min_mps2 and jerk_mps3: the gate would not let it through")
+        if self.soft_stop.accel_mps2 < self.emergency_stop.accel_mps2 or self.soft_stop.jerk_mps3 > self.emergency_stop.jerk_mps3:
+            raise ValueError("soft_stop is harder than emergency_stop")
+        if min(self.soft_stop.hold_mps2, self.emergency_stop.hold_mps2) < self.accel_min_mps2:
+            raise ValueError("hold_mps2 lies below accel_min_mps2: the gate would not let it through")
+        if plan.deviation_yaw_warn_rad > plan.deviation_yaw_rad:
+            raise ValueError(f"plan: deviation_yaw_warn_rad {plan.deviation_yaw_warn_rad} lies above deviation_yaw_rad {plan.deviation_yaw_rad}")
+        if self.state.age_max_s >= self.state.lost_s:
+            raise ValueError(f"state: age_max_s {self.state.age_max_s} must lie below lost_s {self.state.lost_s}")
 
     def steer_rate_at(self, speed_mps: float) -> float:
         """Largest |rate| of the road-wheel angle (rad/s) at a speed."""

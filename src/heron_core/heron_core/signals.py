@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -18,16 +19,56 @@ class Instruction:
 
 
 class Engagement(str, Enum):
-    """Who drives: nobody of us, we, or we on a bus that no car listens to."""
+    """Who drives.
+
+    OFF: the driver, and something stands against engaging. READY: the driver, and nothing does. ENGAGED: Heron. SOFT_STOP, EMERGENCY: Heron, to
+    a standstill; the second until engaged anew. FAULT: the driver, until permission is given back and the cause is gone. SHADOW: Heron, on a bus
+    that no car listens to.
+    """
 
     OFF = "off"
+    READY = "ready"
     ENGAGED = "engaged"
+    SOFT_STOP = "soft_stop"
+    EMERGENCY = "emergency"
+    FAULT = "fault"
     SHADOW = "shadow"
+
+    @property
+    def drives(self) -> bool:
+        """Heron's frames request something of the car."""
+        return self in (Engagement.ENGAGED, Engagement.SOFT_STOP, Engagement.EMERGENCY)
+
+
+class Ladder(str, Enum):
+    """The rung of the watchdog ladder."""
+
+    OK = "ok"
+    WARN = "warn"
+    SOFT_STOP = "soft_stop"
+    EMERGENCY = "emergency"
 
 
 @dataclass(frozen=True, slots=True)
 class ControlStatus:
-    """What control does. Steering is the road-wheel angle, left positive; `plan_age_ns` is -1 without a plan."""
+    """What control does, at one tick.
+
+    Attributes:
+        stamp_ns: the tick.
+        engagement: who drives.
+        reason: why it is not engaged, or why it stops; empty when nothing is wrong.
+        plan_valid: there is a plan to follow.
+        plan_age_ns: since its oldest exposure; -1 without a plan.
+        steer_rad: commanded road-wheel angle, left positive.
+        accel_mps2: commanded acceleration.
+        gate_limited, gate_rejected: commands that the gate narrowed and refused since start.
+        stages: of the plan in use.
+        ladder: rung of the watchdog ladder.
+        steer_request, accel_request: the frames ask the car to follow; the driver's foot on the throttle takes the second away.
+        gate_alarm: the gate narrows more than it should have to.
+        cross_track_m: of the car from the path in use, left positive; NaN without a path.
+        heading_error_rad: of the car from the path in use, left positive; NaN without a path.
+    """
 
     stamp_ns: int
     engagement: Engagement
@@ -39,15 +80,47 @@ class ControlStatus:
     gate_limited: int
     gate_rejected: int
     stages: Stages = field(default_factory=Stages)
+    ladder: Ladder = Ladder.OK
+    steer_request: bool = False
+    accel_request: bool = False
+    gate_alarm: bool = False
+    cross_track_m: float = math.nan
+    heading_error_rad: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a person may want to find later."""
+    """Something a person may want to find later.
+
+    Attributes:
+        stamp_ns: when.
+        kind: engagement, disengagement, override, ladder, fault, gate, bookmark, plan, camera, can, …
+        source: component.
+        text: for people.
+        cause: short stable name of the cause for programs (`driver_brake`, `plan_age`, …), or empty.
+    """
 
     stamp_ns: int
     kind: str
     source: str
+    text: str
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One status of /diagnostics: of a component (`name` is its full node name) or of a container.
+
+    Attributes:
+        stamp_ns: when.
+        name: whose.
+        level: 0 ok, 1 warning, 2 error, 3 stale.
+        text: for people.
+    """
+
+    stamp_ns: int
+    name: str
+    level: int
     text: str
 
 

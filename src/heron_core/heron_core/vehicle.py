@@ -29,6 +29,7 @@ SIGNALS: Mapping[str, str] = {
     "eps_fault": "0/1",
     "engage_button": "0/1",
     "cancel_button": "0/1",
+    "driving_mode": "0 the driver, 1 Heron steers and accelerates, 2 Heron steers only",
 }
 
 NEVER_NS = -1

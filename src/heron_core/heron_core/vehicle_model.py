@@ -13,8 +13,10 @@ _RANGES = {
     "track_m": (0.5, 3.0),
     "steer_ratio": (5.0, 30.0),
     "steer_max_rad": (0.1, 1.0),
-    "steer_delay_s": (0.0, 1.0),
-    "accel_delay_s": (0.0, 1.0),
+    "steer_dead_s": (0.0, 0.5),
+    "steer_lag_s": (0.0, 0.5),
+    "accel_dead_s": (0.0, 0.5),
+    "accel_lag_s": (0.0, 1.0),
 }
 
 
@@ -27,22 +29,34 @@ class VehicleModel:
         track_m: between the wheels of one axle.
         steer_ratio: steering-wheel angle over road-wheel angle.
         steer_max_rad: largest |road-wheel angle|.
-        steer_delay_s: from a commanded road-wheel angle until the wheels follow (dead time plus lag).
-        accel_delay_s: from a commanded acceleration until the car follows.
+        steer_dead_s, accel_dead_s: from a command until the actuator begins to follow.
+        steer_lag_s, accel_lag_s: time constant of following, first order.
     """
 
     wheelbase_m: float
     track_m: float
     steer_ratio: float
     steer_max_rad: float
-    steer_delay_s: float
-    accel_delay_s: float
+    steer_dead_s: float
+    steer_lag_s: float
+    accel_dead_s: float
+    accel_lag_s: float
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if not math.isfinite(value) or not low <= value <= high:
                 raise ValueError(f"{name} = {value}, allowed {low} .. {high}")
+
+    @property
+    def steer_delay_s(self) -> float:
+        """How late a ramp of the road-wheel angle follows its command."""
+        return self.steer_dead_s + self.steer_lag_s
+
+    @property
+    def accel_delay_s(self) -> float:
+        """How late a ramp of the acceleration follows its command."""
+        return self.accel_dead_s + self.accel_lag_s
 
     def curvature(self, steer_rad: float) -> float:
         """Curvature (1/m, left positive) of the rear axle's path at a road-wheel angle."""

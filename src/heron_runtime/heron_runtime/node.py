@@ -145,10 +145,10 @@ class HeronNode(LifecycleNode):
         """Adds a message's stage times to the latency budget."""
         self.trace_data.add_stages(stages)
 
-    def event(self, kind: str, text: str) -> None:
-        """Something a person may want to find later: on /events and in the log."""
+    def event(self, kind: str, text: str, cause: str = "") -> None:
+        """Something a person may want to find later: on /events and in the log. `cause` is a short stable name for programs."""
         self.get_logger().info(f"{kind}: {text}")
-        self._events.publish(Event(self.now_ns(), kind, self.get_name(), text))
+        self._events.publish(Event(self.now_ns(), kind, self.get_name(), text, cause))
 
     def warn(self, text: str) -> None:
         """A warning in the log, also counted."""

@@ -12,7 +12,7 @@ from heron_msgs.msg import Trajectory as RosTrajectory
 from rosgraph_msgs.msg import Clock
 
 from heron_core.arrays import read_only
-from heron_core.signals import ControlStatus, Engagement, Event, Instruction
+from heron_core.signals import ControlStatus, Engagement, Event, Instruction, Ladder
 from heron_core.trajectory import Trajectory
 from heron_runtime.convert.stamps import from_stage_times, header, to_ns, to_stage_times, to_time
 
@@ -72,6 +72,12 @@ def control_status_to_ros(status: ControlStatus) -> RosControlStatus:
         gate_limited=status.gate_limited,
         gate_rejected=status.gate_rejected,
         stages=to_stage_times(status.stages),
+        ladder=status.ladder.value,
+        steer_request=status.steer_request,
+        accel_request=status.accel_request,
+        gate_alarm=status.gate_alarm,
+        cross_track_m=status.cross_track_m,
+        heading_error_rad=status.heading_error_rad,
     )
 
 
@@ -88,17 +94,23 @@ def control_status_from_ros(message: RosControlStatus, topic: str, received_ns: 
         gate_limited=message.gate_limited,
         gate_rejected=message.gate_rejected,
         stages=from_stage_times(message.stages),
+        ladder=Ladder(message.ladder),
+        steer_request=message.steer_request,
+        accel_request=message.accel_request,
+        gate_alarm=message.gate_alarm,
+        cross_track_m=message.cross_track_m,
+        heading_error_rad=message.heading_error_rad,
     )
 
 
 def event_to_ros(event: Event) -> RosEvent:
     """Event → heron_msgs/Event."""
-    return RosEvent(header=header(event.stamp_ns, ""), kind=event.kind, source=event.source, text=event.text)
+    return RosEvent(header=header(event.stamp_ns, ""), kind=event.kind, source=event.source, text=event.text, cause=event.cause)
 
 
 def event_from_ros(message: RosEvent, topic: str, received_ns: int) -> Event:
     """heron_msgs/Event → event."""
-    return Event(to_ns(message.header.stamp), message.kind, message.source, message.text)
+    return Event(to_ns(message.header.stamp), message.kind, message.source, message.text, message.cause)
 
 
 def clock_to_ros(now_ns: int) -> Clock:
