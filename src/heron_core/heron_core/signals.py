@@ -116,12 +116,14 @@ class Health:
         name: whose.
         level: 0 ok, 1 warning, 2 error, 3 stale.
         text: for people.
+        values: (key, value) of whatever it counts.
     """
 
     stamp_ns: int
     name: str
     level: int
     text: str
+    values: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from typing import Any
 
 import rclpy
 from composition_interfaces.srv import ListNodes, LoadNode, UnloadNode
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -27,12 +26,16 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from heron_core.errors import HeronError
+from heron_core.signals import Health
 from heron_runtime.config import ContainerConfig
+from heron_runtime.diagnostics import ERROR, OK, WARN
 from heron_runtime.executor import ContainerExecutor
-from heron_runtime.health import Health
+from heron_runtime.health import StartUp
 from heron_runtime.loader import Components, LoadError, LoadRequest
 from heron_runtime.params import config_from_parameters, flatten
 from heron_runtime.shm import mapped, sweep
+from heron_runtime.topics import topic_row
+from heron_runtime.transport import HUBS, LivePublisher
 from heron_runtime.watchdog import StopGuard, die_with_parent, schedule
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -59,7 +62,7 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
             if not self.has_parameter(name):
                 self.declare_parameter(name, value or [""] if name == "expected_components" else value)
         self.exit_code = EXIT_OK
-        self.health = Health(tuple(name for name in self.config.expected_components if name))
+        self.health = StartUp(tuple(name for name in self.config.expected_components if name))
         self.components = Components(self.context, executor, reserved=[self.get_fully_qualified_name()])
         self._executor, self._guard = executor, guard
         self._started_s, self._settled = time.monotonic(), False
@@ -69,7 +72,8 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
             (ListNodes, "list_nodes", self._on_list),
         ):
             self.create_service(service_type, f"~/_container/{name}", callback)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        topic = self.resolve_topic_name("/diagnostics")
+        self._diagnostics = LivePublisher(self, HUBS.get(self.context, topic, topic_row(topic)))
         self.create_timer(_HEALTH_PERIOD_S, self.check_health, clock=Clock(clock_type=ClockType.STEADY_TIME))
         executor.add_node(self)
 
@@ -176,16 +180,10 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         missing = self.health.explain(names.values())
         troubled = ", ".join(f"{name}: {n} errors" for name, n in self.health.errors.items())
         overdue = time.monotonic() - self._started_s > self.config.startup_timeout_s or bool(self.health.failed)
-        level = DiagnosticStatus.ERROR if troubled or (missing and overdue) else DiagnosticStatus.WARN if missing else DiagnosticStatus.OK
-        status = DiagnosticStatus(
-            level=level,
-            name=f"{self.get_fully_qualified_name()}: components",
-            message="; ".join(text for text in (missing, troubled) if text) or f"{len(names)} components loaded",
-            values=[KeyValue(key=name, value=f"id {uid}") for uid, name in names.items()],
-        )
-        message = DiagnosticArray(status=[status])
-        message.header.stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(message)
+        level = ERROR if troubled or (missing and overdue) else WARN if missing else OK
+        text = "; ".join(text for text in (missing, troubled) if text) or f"{len(names)} components loaded"
+        values = tuple((name, f"id {uid}") for uid, name in names.items())
+        self._diagnostics.publish(Health(time.time_ns(), f"{self.get_fully_qualified_name()}: components", level, text, values))
 
     def _on_load(self, request: Any, response: Any) -> Any:
         for argument in request.extra_arguments:

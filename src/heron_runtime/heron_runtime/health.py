@@ -10,8 +10,8 @@ from heron_runtime.names import bare_name
 
 
 @dataclass
-class Health:
-    """Start-up and run-time health.
+class StartUp:
+    """Start-up and run time of a container.
 
     Attributes:
         expected: node names, with or without namespace.

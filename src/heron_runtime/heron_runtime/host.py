@@ -59,6 +59,9 @@ class Host(Protocol):
     def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
         """A ROS service."""
 
+    def publishers_of(self, topic: str) -> list[str]:
+        """Full names of the nodes that publish `topic`, one entry per publisher."""
+
     def dropped(self) -> dict[str, int]:
         """Messages that each reader's queue lost, by topic."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from heron_runtime.host import FeedItems, Publisher, Worker
+from heron_runtime.names import full_name
 from heron_runtime.topics import topic_row
 from heron_runtime.transport import HUBS, Hub, LivePublisher, LocalReader, listen_outside
 
@@ -189,6 +190,11 @@ class LiveHost:
     def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
         """See Host."""
         self._node.create_service(service_type, name, callback)
+
+    def publishers_of(self, topic: str) -> list[str]:
+        """See Host."""
+        found = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
+        return sorted(full_name(info.node_namespace, info.node_name) for info in found)
 
     def dropped(self) -> dict[str, int]:
         """Messages that each reader's queue lost, by topic."""

@@ -13,6 +13,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from heron_core.errors import ConfigError
@@ -36,6 +37,7 @@ class Scheduler:
         self._order = itertools.count()
         self._awaited = 0
         self._readers: dict[str, list[tuple[str, _Reader]]] = {}
+        self._publishers: dict[str, list[str]] = {}
         self._latched: dict[str, tuple[str, Any]] = {}
         self._taps: list[Tap] = []
 
@@ -85,21 +87,29 @@ class Scheduler:
             publisher_process, message = self._latched[topic]
             self._deliver(publisher_process, process, row, topic, reader, message)
 
+    def add_publisher(self, topic: str, node: str) -> None:
+        """Notes that `node` publishes `topic`."""
+        self._publishers.setdefault(topic, []).append(node)
+
+    def publishers_of(self, topic: str) -> list[str]:
+        """Full names of the nodes that publish `topic`, sorted, one entry per publisher."""
+        return sorted(self._publishers.get(topic, ()))
+
     def has_readers(self, topic: str) -> bool:
         """Whether anybody reads the topic; a recorder's tap reads all."""
         return bool(self._taps) or bool(self._readers.get(topic))
 
     def _deliver(self, sender: str, receiver: str, row: Topic, topic: str, reader: _Reader, message: Any) -> None:
-        arriving = message if sender == receiver else round_trip(row, topic, message, self._now_ns)
-        self.at(self._now_ns, lambda: reader(arriving))
+        for arriving in (message,) if sender == receiver else round_trip(row, topic, message, self._now_ns):
+            self.at(self._now_ns, partial(reader, arriving))
 
 
-def round_trip(row: Topic, topic: str, message: Any, now_ns: int) -> Any:
+def round_trip(row: Topic, topic: str, message: Any, now_ns: int) -> tuple[Any, ...]:
     """What arrives in another process: native → ROS → CDR bytes → ROS → native."""
     from rclpy.serialization import deserialize_message, serialize_message
 
     raw = serialize_message(row.to_ros()(message))
-    return row.from_ros()(deserialize_message(raw, row.ros_class()), topic, now_ns)
+    return row.arrivals()(deserialize_message(raw, row.ros_class()), topic, now_ns)
 
 
 _Reader = Callable[[Any], None]
@@ -169,7 +179,9 @@ class LockstepHost:
 
     def advertise(self, topic: str) -> Publisher:
         """See Host."""
-        return LockstepPublisher(self._scheduler, self._process, self._node.resolve_topic_name(topic))
+        name = self._node.resolve_topic_name(topic)
+        self._scheduler.add_publisher(name, str(self._node.get_fully_qualified_name()))
+        return LockstepPublisher(self._scheduler, self._process, name)
 
     def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
         """See Host."""
@@ -223,6 +235,10 @@ class LockstepHost:
 
     def serve(self, name: str, service_type: Any, callback: Callable[[Any, Any], Any]) -> None:
         """Nobody outside can call in lock-step."""
+
+    def publishers_of(self, topic: str) -> list[str]:
+        """See Host."""
+        return self._scheduler.publishers_of(self._node.resolve_topic_name(topic))
 
     def dropped(self) -> dict[str, int]:
         """Queues have no bound in lock-step: the reader always finishes first."""

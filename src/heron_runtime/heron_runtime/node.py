@@ -15,6 +15,7 @@ from heron_core.clock import Instant
 from heron_core.errors import HeronError
 from heron_core.signals import Event
 from heron_core.stages import Stages
+from heron_runtime.diagnostics import PERIOD_NS, Diagnostics
 from heron_runtime.host import FeedItems, Host, Publisher, Worker
 from heron_runtime.live import LiveHost
 from heron_runtime.params import RuntimeConfig, config_from_parameters, flatten, split_runtime
@@ -22,7 +23,6 @@ from heron_runtime.tracing import Trace
 
 HostFactory = Callable[[Any], Host]
 _BUILT_IN = re.compile(r"use_sim_time|start_type_description_service|qos_overrides\..*")
-DIAGNOSTICS_PERIOD_NS = 1_000_000_000
 DEFAULT_DEPTH = 64
 
 
@@ -54,7 +54,6 @@ class HeronNode(LifecycleNode):
         self._closing = ExitStack()
         self._ready = False
         self.trace_data = Trace()
-        self._live = live
         try:
             runtime, own = split_runtime(self._given_parameters())
             self.runtime: RuntimeConfig = config_from_parameters(RuntimeConfig, runtime, self.get_name())
@@ -64,6 +63,7 @@ class HeronNode(LifecycleNode):
                     self.declare_parameter(name, value)
             self.host: Host = lockstep(self) if lockstep else LiveHost(self, self.runtime.time_offset_ns, self.warn)
             self._events = self.host.advertise("/events")
+            self._diagnostics = Diagnostics(self)
             if self.runtime.autostart:
                 self._transition(self.trigger_configure)
                 self._transition(self.trigger_activate)
@@ -133,6 +133,13 @@ class HeronNode(LifecycleNode):
         """A ROS service (live only)."""
         self.host.serve(name, service_type, callback)
 
+    def publishers_of(self, topic: str) -> list[str]:
+        """Full names of the nodes that publish `topic` now, sorted, one entry per publisher: two nodes of one name count twice.
+
+        From the ROS graph, so it hears of other processes within discovery's delay; in lock-step from the scheduler.
+        """
+        return self.host.publishers_of(topic)
+
     def at_end(self, close: Callable[[], object]) -> None:
         """Calls `close` when the component ends, or when the rest of its `setup` fails; the last registered first. Right after opening something."""
         self._closing.callback(close)
@@ -140,6 +147,10 @@ class HeronNode(LifecycleNode):
     def count(self, name: str, n: int = 1) -> None:
         """Adds to a counter, shown in /diagnostics and the report."""
         self.trace_data.counters[name] += n
+
+    def trouble(self, what: str, text: str) -> None:
+        """Holds this component at ERROR on /diagnostics until the same `what` gets an empty text; said at once. In the executor thread."""
+        self._diagnostics.set_trouble(what, text)
 
     def trace(self, stages: Stages) -> None:
         """Adds a message's stage times to the latency budget."""
@@ -202,8 +213,7 @@ class HeronNode(LifecycleNode):
             raise HeronError(f"{self.get_name()} is configured already; unload and load it to configure anew")
         self.setup()
         self._ready = True
-        if self._live:
-            self._announce()
+        self.every(PERIOD_NS, self._diagnostics.tick)
 
     def _guarded(self, step: Callable[[], None]) -> TransitionCallbackReturn:
         try:
@@ -228,9 +238,3 @@ class HeronNode(LifecycleNode):
             for name, parameter in self._parameter_overrides.items()
             if not _BUILT_IN.fullmatch(name)
         }
-
-    def _announce(self) -> None:
-        from heron_runtime.diagnostics import Diagnostics
-
-        diagnostics = Diagnostics(self)
-        self.every(DIAGNOSTICS_PERIOD_NS, diagnostics.publish)

@@ -36,12 +36,16 @@ LOG = Quality(depth=100, reliable=True)
 
 @dataclass(frozen=True)
 class Topic:
-    """One row: name pattern, ROS type such as `sensor_msgs/msg/Imu`, quality, and the module of `heron_runtime.convert` that adapts it."""
+    """One row: name pattern, ROS type such as `sensor_msgs/msg/Imu`, quality, and the module of `heron_runtime.convert` that adapts it.
+
+    `many`: a ROS message holds any number of native ones; it is sent with one, and its `from_ros` gives a tuple, handed to readers one by one.
+    """
 
     pattern: str
     ros_type: str
     quality: Quality
     adapter: str
+    many: bool = False
 
     def ros_class(self) -> Any:
         """The generated message class."""
@@ -52,8 +56,13 @@ class Topic:
         return cast(Callable[[Any], Any], self._function("to_ros"))
 
     def from_ros(self) -> Callable[[Any, str, int], Any]:
-        """(ROS message, topic name, arrival ns) → native message."""
+        """(ROS message, topic name, arrival ns) → native message, or a tuple of them where `many`."""
         return cast(Callable[[Any, str, int], Any], self._function("from_ros"))
+
+    def arrivals(self) -> Callable[[Any, str, int], tuple[Any, ...]]:
+        """(ROS message, topic name, arrival ns) → the native messages that readers get, one after the other."""
+        convert = self.from_ros()
+        return convert if self.many else lambda message, topic, received_ns: (convert(message, topic, received_ns),)
 
     def from_raw(self) -> Callable[[bytes], Any] | None:
         """CDR bytes → native message, for types that are frequent enough to deserve a way of their own."""
@@ -80,6 +89,7 @@ TOPICS = (
     Topic("/plan/trajectory", "heron_msgs/msg/Trajectory", COMMAND, "plan:trajectory"),
     Topic("/control/status", "heron_msgs/msg/ControlStatus", STATE, "plan:control_status"),
     Topic("/events", "heron_msgs/msg/Event", LOG, "plan:event"),
+    Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", LOG, "health:health", many=True),
     Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR, "plan:clock"),
 )
 

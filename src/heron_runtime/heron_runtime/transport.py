@@ -151,17 +151,18 @@ def listen_outside(node: Any, hub: Hub, reader: LocalReader, now_ns: Callable[[]
     """Creates the DDS reader that brings outside messages to a local reader; returns the rclpy subscription."""
     from rclpy.serialization import deserialize_message
 
-    from_raw, from_ros, ros_class = hub.row.from_raw(), hub.row.from_ros(), hub.row.ros_class()
+    from_raw, arrivals, ros_class = hub.row.from_raw(), hub.row.arrivals(), hub.row.ros_class()
 
     def receive(raw: bytes) -> None:
         if hub.is_echo(raw):
             return
         try:
-            native = from_raw(raw) if from_raw else from_ros(deserialize_message(raw, ros_class), hub.name, now_ns())
+            natives = (from_raw(raw),) if from_raw else arrivals(deserialize_message(raw, ros_class), hub.name, now_ns())
         except (ValueError, TypeError) as error:
             failed(f"{hub.name}: a message from outside was dropped: {error}")
             return
-        reader.push(native)
+        for native in natives:
+            reader.push(native)
 
     subscription = node.create_subscription(ros_class, hub.name, receive, qos_profile(hub.row.quality), raw=True)
     hub.dds_readers += 1

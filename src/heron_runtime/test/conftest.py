@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 
 PACKAGE = "heron_runtime_test_components"
 COMPONENTS = """
@@ -84,6 +87,43 @@ def wait_for_nothing():
 def domain_id() -> int:
     """A domain that no other test of this machine is likely to use at this moment."""
     return random.Random(os.urandom(8)).randrange(1, 101)
+
+
+class Stack:
+    """One process's components on one executor, and an outsider in a context of its own."""
+
+    def __init__(self, domain_id: int) -> None:
+        self.inside, self.outside = rclpy.Context(), rclpy.Context()
+        rclpy.init(context=self.inside, domain_id=domain_id)
+        rclpy.init(context=self.outside, domain_id=domain_id)
+        self.executor = SingleThreadedExecutor(context=self.inside)
+        self.nodes: list[Any] = []
+
+    def add(self, cls: type[Any], **parameters: Any) -> Any:
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node = cls(context=self.inside, use_global_arguments=False, parameter_overrides=overrides)
+        self.executor.add_node(node)
+        self.nodes.append(node)
+        return node
+
+    def spin_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            self.executor.spin_once(timeout_sec=0.02)
+        return condition()
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.destroy_node()
+        rclpy.try_shutdown(context=self.inside)
+        rclpy.try_shutdown(context=self.outside)
+
+
+@pytest.fixture
+def stack(domain_id: int) -> Iterator[Stack]:
+    stack = Stack(domain_id)
+    yield stack
+    stack.close()
 
 
 @pytest.fixture(scope="session")

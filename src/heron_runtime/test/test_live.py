@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.parameter import Parameter
 
 from heron_core.arrays import address, read_only
 from heron_core.errors import ConfigError
@@ -48,48 +46,11 @@ class Receiver(HeronNode):
         self.subscribe("/odom", self.odometry.append)
 
 
-class Stack:
-    """One process's components on one executor, and an outsider in a context of its own."""
-
-    def __init__(self, domain_id: int) -> None:
-        self.inside, self.outside = rclpy.Context(), rclpy.Context()
-        rclpy.init(context=self.inside, domain_id=domain_id)
-        rclpy.init(context=self.outside, domain_id=domain_id)
-        self.executor = SingleThreadedExecutor(context=self.inside)
-        self.nodes: list[Any] = []
-
-    def add(self, cls: type[Any], **parameters: Any) -> Any:
-        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        node = cls(context=self.inside, use_global_arguments=False, parameter_overrides=overrides)
-        self.executor.add_node(node)
-        self.nodes.append(node)
-        return node
-
-    def spin_until(self, condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-        deadline = time.monotonic() + seconds
-        while not condition() and time.monotonic() < deadline:
-            self.executor.spin_once(timeout_sec=0.02)
-        return condition()
-
-    def close(self) -> None:
-        for node in self.nodes:
-            node.destroy_node()
-        rclpy.try_shutdown(context=self.inside)
-        rclpy.try_shutdown(context=self.outside)
-
-
-@pytest.fixture
-def stack(domain_id: int) -> Iterator[Stack]:
-    stack = Stack(domain_id)
-    yield stack
-    stack.close()
-
-
 def frame(stamp_ns: int, size: int = 100) -> CameraFrame:
     return CameraFrame("CAM_FRONT", stamp_ns, stamp_ns, "jpeg", read_only(np.full(size, stamp_ns % 251, np.uint8)))
 
 
-def test_inside_the_very_object_arrives_and_nothing_is_serialised(stack: Stack) -> None:
+def test_inside_the_very_object_arrives_and_nothing_is_serialised(stack: Any) -> None:
     sender, receiver = stack.add(Sender), stack.add(Receiver)
     sent = frame(1)
     sender.frames.publish(sent)
@@ -99,7 +60,7 @@ def test_inside_the_very_object_arrives_and_nothing_is_serialised(stack: Stack) 
     assert sender.frames.serialised == 0
 
 
-def test_depth_is_respected_and_losses_are_counted(stack: Stack) -> None:
+def test_depth_is_respected_and_losses_are_counted(stack: Any) -> None:
     sender, receiver = stack.add(Sender), stack.add(Receiver)
     for stamp_ns in range(1, 9):
         sender.frames.publish(frame(stamp_ns))
@@ -109,7 +70,7 @@ def test_depth_is_respected_and_losses_are_counted(stack: Stack) -> None:
     assert receiver.host.dropped() == {JPEG: 3}
 
 
-def test_an_outside_reader_gets_ros_messages_and_nobody_gets_them_twice(stack: Stack) -> None:
+def test_an_outside_reader_gets_ros_messages_and_nobody_gets_them_twice(stack: Any) -> None:
     sender, receiver = stack.add(Sender), stack.add(Receiver)
     outsider = rclpy.create_node("outsider", context=stack.outside)
     outside = SingleThreadedExecutor(context=stack.outside)
@@ -128,7 +89,7 @@ def test_an_outside_reader_gets_ros_messages_and_nobody_gets_them_twice(stack: S
     outsider.destroy_node()
 
 
-def test_an_outside_publisher_reaches_local_readers(stack: Stack) -> None:
+def test_an_outside_publisher_reaches_local_readers(stack: Any) -> None:
     receiver = stack.add(Receiver)
     outsider = rclpy.create_node("outsider", context=stack.outside)
     row = topic_row("/odom")
@@ -140,7 +101,7 @@ def test_an_outside_publisher_reaches_local_readers(stack: Stack) -> None:
     outsider.destroy_node()
 
 
-def test_a_malformed_message_from_outside_is_counted_and_dropped(stack: Stack) -> None:
+def test_a_malformed_message_from_outside_is_counted_and_dropped(stack: Any) -> None:
     from sensor_msgs.msg import CompressedImage
 
     receiver = stack.add(Receiver)
@@ -178,7 +139,7 @@ class Working(HeronNode):
         self.seen.append((*result, threading.current_thread().name))
 
 
-def test_workers_run_in_their_own_thread_and_keep_the_newest(stack: Stack) -> None:
+def test_workers_run_in_their_own_thread_and_keep_the_newest(stack: Any) -> None:
     node = stack.add(Working)
     assert stack.spin_until(node.started.is_set)
     node.inference.submit(1)
@@ -190,7 +151,7 @@ def test_workers_run_in_their_own_thread_and_keep_the_newest(stack: Stack) -> No
     assert {after for _, _, after in node.seen} == {threading.current_thread().name}
 
 
-def test_a_crash_in_a_worker_is_raised_in_the_executor(stack: Stack) -> None:
+def test_a_crash_in_a_worker_is_raised_in_the_executor(stack: Any) -> None:
     node = stack.add(Working)
     node.release.set()
     assert stack.spin_until(lambda: len(node.seen) >= 1)
@@ -210,7 +171,7 @@ class Ticking(HeronNode):
         self.ticks += 1
 
 
-def test_nothing_runs_before_activation(stack: Stack) -> None:
+def test_nothing_runs_before_activation(stack: Any) -> None:
     node = stack.add(Ticking, autostart=False)
     node.trigger_configure()
     stack.spin_until(lambda: False, 0.1)
@@ -233,18 +194,18 @@ class Broken(HeronNode):
         raise ConfigError("rig.yaml: no camera")
 
 
-def test_what_setup_raises_the_constructor_raises(stack: Stack) -> None:
+def test_what_setup_raises_the_constructor_raises(stack: Any) -> None:
     with pytest.raises(ConfigError, match="no camera"):
         stack.add(Broken)
     assert Broken.closed == ["second", "first"]  # what was open is closed, the last first
 
 
-def test_replay_offset_moves_the_clock(stack: Stack) -> None:
+def test_replay_offset_moves_the_clock(stack: Any) -> None:
     node = stack.add(Sender, time_offset_ns=10**18)
     assert abs(node.now_ns() - (time.time_ns() - 10**18)) < 10**9
 
 
-def test_report_goes_to_the_report_folder(stack: Stack, tmp_path: Any) -> None:
+def test_report_goes_to_the_report_folder(stack: Any, tmp_path: Any) -> None:
     import json
 
     node = stack.add(Sender, report_dir=str(tmp_path))
