@@ -20,7 +20,7 @@ from heron_can.state import VehicleStateAssembler
 from heron_core.canbus import CanBatch
 from heron_core.errors import ConfigError
 from heron_core.signals import GnssFix, ImuSample
-from heron_core.vehicle import Odometry, VehicleState
+from heron_core.vehicle import ABSENT, Odometry, Signal, VehicleState
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,14 @@ class CanBridge:
         """Feeds a batch of a recording."""
         self.push(batch.channel, from_batch(batch))
 
-    def tick(self, now_ns: int, monotonic_ns: int, watch: bool) -> Tick:
+    def tick(self, now_ns: int, monotonic_ns: int, watch: bool, driving_mode: Signal = ABSENT) -> Tick:
         """Takes in what has come and says how things stand.
 
         Args:
             now_ns: the clock of the frames' stamps.
             monotonic_ns: the steady clock on a live bus, 0 where time is simulated.
             watch: whether somebody listens to the tap.
+            driving_mode: the state's signal that no bus knows.
         """
         events: list[str] = []
         taps = []
@@ -96,8 +97,13 @@ class CanBridge:
                 taps.append(tap)
         state = self._assembler.state(now_ns, monotonic_ns)
         events += self._monitor.check(self._assembler.decoder, state)
+        state = VehicleState(now_ns, {**state.signals, "driving_mode": driving_mode})
         imu, gnss = self._assembler.imu(now_ns, monotonic_ns), self._assembler.gnss(now_ns, monotonic_ns)
         return Tick(state, self._odometry.update(state), imu, gnss, tuple(taps), tuple(events))
+
+    def off(self) -> dict[str, bool]:
+        """Bus → whether no frame can pass on it now."""
+        return {name: not io.up for name, io in self._ios.items()}
 
     def new_counts(self) -> dict[str, int]:
         """By how much each counter has grown since the last call."""

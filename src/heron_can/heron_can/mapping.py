@@ -185,7 +185,7 @@ class CanMapping:
 
     def __post_init__(self) -> None:
         for section, given, known in (
-            ("state", self.state, tuple(SIGNALS)),
+            ("state", self.state, tuple(name for name in SIGNALS if name != "driving_mode")),  # that one control says, no bus does
             ("imu", self.imu, IMU_FIELDS),
             ("gnss", self.gnss, GNSS_FIELDS),
         ):

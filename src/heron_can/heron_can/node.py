@@ -1,4 +1,4 @@
-"""The CAN component: buses of the car in, /vehicle/state, /odom, /imu, /gnss/fix and /can/tap out."""
+"""The CAN component: buses in, /vehicle/state, /odom, /imu, /gnss/fix and /can/tap out; who drives, as control in this process says, goes along."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from heron_can.bridge import CanBridge, bag_batches, log_items
 from heron_can.car import load_car
 from heron_can.config import CanConfig
+from heron_can.driving_mode import DrivingMode
 from heron_can.frame import Frame
 from heron_can.io import REPLAYED
 from heron_core.vehicle_model import load_vehicle_model
@@ -35,6 +36,8 @@ class CanNode(HeronNode):
         self._bridge = CanBridge(car, buses, self.now_ns(), model.wheelbase_m if model else None, config.queue_frames)
         self.at_end(self._bridge.close)
         self._simulated = all(bus.interface in REPLAYED for bus in buses.values())
+        self._mode = DrivingMode()
+        self.subscribe("/control/status", lambda status: self._mode.heard(status, self.instant()))
         self._state = self.advertise("/vehicle/state")
         self._odom = self.advertise("/odom")
         self._imu = self.advertise("/imu")
@@ -57,7 +60,8 @@ class CanNode(HeronNode):
         self._bridge.push(bus, [frame])
 
     def _tick(self) -> None:
-        tick = self._bridge.tick(self.now_ns(), 0 if self._simulated else time.monotonic_ns(), self._tap.has_readers())
+        at = self.instant()
+        tick = self._bridge.tick(at.now_ns, 0 if self._simulated else time.monotonic_ns(), self._tap.has_readers(), self._mode.signal(at))
         self._state.publish(tick.state)
         self._odom.publish(tick.odometry)
         if tick.imu is not None:
@@ -68,6 +72,8 @@ class CanNode(HeronNode):
             self._tap.publish(batch)
         for text in tick.events:
             self.event("can", text)
+        for name, off in self._bridge.off().items():
+            self.trouble(f"bus {name}", f"bus {name} is off" if off else "")
 
     def _count(self) -> None:
         for name, n in self._bridge.new_counts().items():

@@ -1,5 +1,6 @@
 """The component in lock-step on a replayed bus, and live on a virtual one."""
 
+import dataclasses
 import random
 import time
 from pathlib import Path
@@ -19,7 +20,9 @@ from heron_can.ecu import CarEcus  # noqa: E402
 from heron_can.frame import to_batch  # noqa: E402
 from heron_can.node import CanNode  # noqa: E402
 from heron_core.errors import ConfigError  # noqa: E402
+from heron_core.signals import ControlStatus, Engagement  # noqa: E402
 from heron_runtime.lockstep import Scheduler  # noqa: E402
+from heron_runtime.node import HeronNode  # noqa: E402
 
 MS = 1_000_000
 T0 = 1_700_000_000_000_000_000
@@ -38,7 +41,7 @@ def ros():
 def replay(ros, demo, tmp_path, monkeypatch):
     """Runs the node over a second of the demonstration car; returns (messages by topic, report)."""
 
-    def run(spoil=lambda frames: frames, seconds=1.0):
+    def run(spoil=lambda frames: frames, seconds=1.0, others=()):
         frames = spoil([frame for _, frame in CarEcus(demo, T0).frames(T0 + int(seconds * 1e9), VALUES)])
         batches = [
             (T0 + (k + 1) * 10 * MS, to_batch("vehicle", [frame for frame in frames if k * 10 * MS <= frame.stamp_ns - T0 < (k + 1) * 10 * MS]))
@@ -49,10 +52,12 @@ def replay(ros, demo, tmp_path, monkeypatch):
         scheduler.tap(lambda topic, now_ns, message: seen.setdefault(topic, []).append(message))
         values = {"vehicle": str(ROOT / "config/vehicle/demo"), "interface": "bag", "source": "x"}
         overrides = [Parameter(name, value=value) for name, value in values.items()]
+        nodes = [cls(lockstep=lambda node: scheduler.host(node, "actuation")) for cls in others]
         node = CanNode(lockstep=lambda node: scheduler.host(node, "actuation"), parameter_overrides=overrides)
         scheduler.run()
         report = node.report()
-        node.destroy_node()
+        for made in (*nodes, node):
+            made.destroy_node()
         return seen, report
 
     return run
@@ -69,6 +74,37 @@ def test_lockstep_publishes_state_odometry_gnss_and_tap(replay):
     assert sum(len(batch) for batch in taps) >= 0.97 * report["can"]["rx"]
     assert report["can"]["faults"] == {} and report["can"]["tx"] == 0
     assert "/events" not in seen
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    pass
+
+
+class Control(HeronNode):
+    """Stands for heron_control: engages at half a second."""
+
+    NAME, Config = "control", Nothing
+
+    def setup(self):
+        status = self.advertise("/control/status")
+        began = self.now_ns()
+
+        def say():
+            engaged = self.now_ns() - began > 500 * MS
+            who = Engagement.ENGAGED if engaged else Engagement.READY
+            status.publish(ControlStatus(self.now_ns(), who, "", engaged, 0, 0.0, 0.0, 0, 0, steer_request=engaged, accel_request=engaged))
+
+        self.every(50 * MS, say)
+
+
+def test_the_state_says_who_drives(replay):
+    seen, _ = replay(others=[Control])
+    modes = [(state.stamp_ns - T0, state["driving_mode"]) for state in seen["/vehicle/state"]]
+    assert not modes[0][1].valid, "nobody has said anything yet"
+    assert {signal.value for at, signal in modes if 100 * MS < at <= 550 * MS} == {0.0}
+    assert {signal.value for at, signal in modes if at > 560 * MS} == {1.0}
+    assert max(signal.age_ns for at, signal in modes if at > 100 * MS) <= 50 * MS
 
 
 def test_two_runs_are_equal_to_the_bit(replay):
