@@ -55,14 +55,16 @@ class DecodedCommand:
 
 
 class CommandEncoder:
-    """Writes the command frames of one car; every call counts on."""
+    """Writes the command frames of one car; every call counts on, unless the caller counts."""
 
     def __init__(self, car: Car) -> None:
         self._commands = car.commands
         self._counts = dict.fromkeys(car.commands, 0)
 
-    def encode(self, command: Command, stamp_ns: int) -> tuple[SentFrame, ...]:
+    def encode(self, command: Command, stamp_ns: int, count: int | None = None) -> tuple[SentFrame, ...]:
         """One frame per command message that the car has, stamped `stamp_ns`, flagged as sent by us.
+
+        `count` sets the counters (each wraps as its message says); None: one more than at the last call.
 
         Raises:
             ValueError: a value that is not finite, or beyond what the DBC allows or the bits hold. Nothing wraps; no counter moves then.
@@ -71,6 +73,8 @@ class CommandEncoder:
         frames = []
         for name, payload in payloads.items():
             message = self._commands[name]
+            if count is not None:
+                self._counts[name] = count
             data = message.protection.seal(payload, self._counts[name]) if message.protection else bytes(payload)
             self._counts[name] += 1
             flags = FLAG_TX | (FLAG_EXTENDED if message.message.extended else 0)

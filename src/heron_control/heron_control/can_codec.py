@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from heron_can.car import Car
 from heron_can.encode import Command as CanCommand
 from heron_can.encode import CommandDecoder, CommandEncoder, CommandError
 from heron_can.frame import Frame
+from heron_control.codec import Grid, RawFrame
 from heron_control.command import Command
-from heron_control.gate import Grid, RawFrame
 from heron_core.canbus import FLAG_EXTENDED
 from heron_core.errors import ConfigError
 
 
 class CanCodec:
-    """See `heron_control.gate.CommandCodec`.
+    """See `heron_control.codec.CommandCodec`.
 
     Raises:
         ConfigError: the car has no command message for steering or for acceleration.
@@ -27,6 +28,7 @@ class CanCodec:
             raise ConfigError(f"{car.path}: commands: {' and '.join(missing)} missing; control needs both")
         self._encoder, self._decoder = CommandEncoder(car), CommandDecoder(car)
         self._extended = {(each.bus, each.message.id): each.message.extended for each in car.commands.values()}
+        self._modulus = {name: each.protection.modulus if each.protection else 1 for name, each in car.commands.items()}
         self._steer, self._accel = Grid(*car.commands["steer"].raster), Grid(*car.commands["accel"].raster)
 
     @property
@@ -44,20 +46,20 @@ class CanCodec:
         """See CommandCodec."""
         return self._accel
 
-    def encode(self, command: Command) -> Sequence[RawFrame]:
+    def encode(self, command: Command, count: int) -> Sequence[RawFrame]:
         """See CommandCodec."""
         asked = CanCommand(command.steer_rad, command.accel_mps2, command.steer_request, command.accel_request, command.hold)
-        return [RawFrame(sent.bus, sent.frame.id, sent.frame.data) for sent in self._encoder.encode(asked, 0)]
+        return [RawFrame(sent.bus, sent.frame.id, sent.frame.data) for sent in self._encoder.encode(asked, 0, count)]
 
-    def decode(self, frames: Sequence[RawFrame]) -> Command | None:
+    def decode(self, frames: Sequence[RawFrame], count: int) -> Command | None:
         """See CommandCodec."""
         try:
-            read = {part.name: part for part in (self._decoder.decode(frame.bus, self.frame(frame, 0)) for frame in frames)}
+            parts = [self._decoder.decode(frame.bus, self.frame(frame, 0)) for frame in frames]
         except CommandError:
             return None
-        if set(read) != {"steer", "accel"}:
+        if sorted(part.name for part in parts) != ["accel", "steer"] or any(part.counter != count % self._modulus[part.name] for part in parts):
             return None
-        steer, accel = read["steer"], read["accel"]
+        accel, steer = sorted(parts, key=attrgetter("name"))
         return Command(steer.value, accel.value, steer.request, accel.request, accel.standstill)
 
     def frame(self, raw: RawFrame, stamp_ns: int) -> Frame:

@@ -7,12 +7,13 @@ comfort filter: whatever it does is counted.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
 
+from heron_control.codec import GRID_SLACK, CommandCodec, Grid, RawFrame
 from heron_control.command import Command
+from heron_control.gate_window import Occurrences, Range, accel_range, returning_range, steer_range
 from heron_core.errors import ConfigError
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
@@ -22,73 +23,11 @@ MAX_STEP_NS = 20_000_000
 # Over a longer silence there is nothing to continue: start again with a frame that requests nothing.
 MAX_SILENCE_NS = 100_000_000
 RATE_WINDOW_NS = 250_000_000
-# Rounding of floating-point numbers, as a share of a grid step: far below one step, so it lets nothing through.
-GRID_SLACK = 1e-6
+NO_ANGLE = "no measured steering angle"
 
 
-@dataclass(frozen=True, slots=True)
-class RawFrame:
-    """One frame as it goes on the wire."""
-
-    bus: str
-    id: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Values that a signal can express: offset + n · step, in the command's unit."""
-
-    step: float
-    offset: float = 0.0
-
-    def nearest(self, value: float, low: float, high: float) -> float | None:
-        """The expressible value nearest to `value` in [low, high], or None."""
-        first, last = math.ceil((low - self.offset) / self.step - GRID_SLACK), math.floor((high - self.offset) / self.step + GRID_SLACK)
-        if first > last:
-            return None
-        inside = min(max(value, low), high)  # first: a huge number has no integer
-        return self.offset + self.step * min(max(round((inside - self.offset) / self.step), first), last)
-
-
-class CommandCodec(Protocol):
-    """Commands to frames and back, as the car's DBC says."""
-
-    @property
-    def steer_grid(self) -> Grid:
-        """Road-wheel angles that a frame can express, rad."""
-
-    @property
-    def accel_grid(self) -> Grid:
-        """Accelerations that a frame can express, m/s²."""
-
-    def encode(self, command: Command) -> Sequence[RawFrame]:
-        """Frames of one tick, with the next counter and the checksum."""
-
-    def decode(self, frames: Sequence[RawFrame]) -> Command | None:
-        """What a car reads in these frames; None when they contradict each other or their protection is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Closed ranges that steering angle (rad) and acceleration (m/s²) of the next frame must lie in."""
-
-    steer_low: float
-    steer_high: float
-    accel_low: float
-    accel_high: float
-
-    @property
-    def empty(self) -> bool:
-        """No command is allowed."""
-        return self.steer_low > self.steer_high or self.accel_low > self.accel_high
-
-    def holds(self, command: Command, steer_slack: float, accel_slack: float) -> bool:
-        """The command is finite and inside, but for the rounding of floating-point numbers."""
-        return (
-            self.steer_low - steer_slack <= command.steer_rad <= self.steer_high + steer_slack
-            and self.accel_low - accel_slack <= command.accel_mps2 <= self.accel_high + accel_slack
-        )
+class _RefusedError(Exception):
+    """A command cannot go out; says why as `kind: detail`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +36,26 @@ class Verdict:
 
     Attributes:
         sent: as decoded from the frames on the bus; None when nothing was sent.
-        limited: the command was narrowed.
-        fault: why it was refused, or empty.
+        limited: names of the limits that narrowed the command.
+        fault: why it was refused, as `kind: detail`, or empty.
+        ladder: the ladder's command went out in its place: steering held, acceleration on its way to an emergency stop.
     """
 
     sent: Command | None
-    limited: bool = False
+    limited: tuple[str, ...] = ()
     fault: str = ""
+    ladder: bool = False
 
 
-def window(limits: Limits, model: VehicleModel, last: Command, speed_mps: float, dt_s: float) -> Window:
-    """What may follow `last` after `dt_s` at a speed: the intersection of every limit."""
-    speed = abs(speed_mps)
-    largest = min(model.steer(limits.curvature_at(speed)), model.steer_max_rad)
-    step = limits.steer_rate_at(speed) * dt_s
-    low, high = max(-largest, last.steer_rad - step), min(largest, last.steer_rad + step)
-    turn = limits.lateral_jerk_mps3 * dt_s / max(speed * speed, 0.01)  # below 0.1 m/s the steering rate decides
-    now = model.curvature(last.steer_rad)
-    low, high = max(low, model.steer(now - turn)), min(high, model.steer(now + turn))
-    jerk = limits.jerk_mps3 * dt_s
-    accel_low = max(limits.accel_min_mps2, last.accel_mps2 - jerk)
-    accel_high = min(limits.accel_max_mps2, last.accel_mps2 + jerk)
-    return Window(low, high, accel_low, accel_high)
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What the next frame may say. An axis that is not requested has no range: steering then carries the measured angle, acceleration 0."""
+
+    steer: Range | None
+    accel: Range | None
+    steer_at_rest_rad: float
+    last: Command
+    dt_s: float
 
 
 class Gate:
@@ -128,23 +65,42 @@ class Gate:
         limits: what no frame that requests anything may break.
         model: the car, to relate steering angle and curvature.
         codec: the car's frames.
-        write: hands one frame to the bus; raises or returns False when the bus does not take it.
+        write: hands one frame to the bus; returns False when the bus does not take it.
+
+    Attributes:
+        limited: ticks whose command was narrowed.
+        rejected: ticks whose command was refused.
+        frames: that went out.
+        alarm: more than `limits.alarm.share` of the ticks within its window were narrowed or refused.
     """
 
     def __init__(self, limits: Limits, model: VehicleModel, codec: CommandCodec, write: Callable[[RawFrame, int], bool]) -> None:
         self._limits, self._model, self._codec, self._write = limits, model, codec, write
         self._check_raster()
-        self._allowed = {(frame.bus, frame.id, frame.length): frame.period_s for frame in limits.commands}
-        self._sent_at: dict[tuple[str, int], deque[int]] = {}
+        window_s = RATE_WINDOW_NS / 1e9
+        self._sent = {
+            (frame.bus, frame.id, frame.length): Occurrences(_floor(limits.command_rate_factor * window_s / frame.period_s), RATE_WINDOW_NS)
+            for frame in limits.commands
+        }
+        self._activity = Occurrences(_floor(limits.alarm.share * limits.alarm.window_s / self._period_s) + 1, round(limits.alarm.window_s * 1e9))
         self._last: Command | None = None
         self._last_ns = 0
+        self._count = 0
+        self._by_limit: Counter[str] = Counter()
+        self._by_fault: Counter[str] = Counter()
+        self._alarms = 0
         self.limited = 0
         self.rejected = 0
         self.frames = 0
+        self.alarm = False
+
+    @property
+    def _period_s(self) -> float:
+        return min(frame.period_s for frame in self._limits.commands)
 
     def _check_raster(self) -> None:
-        top, tick_s = self._limits.speed_max_mps, min(frame.period_s for frame in self._limits.commands)
-        finest = self._model.steer(self._limits.lateral_jerk_mps3 * tick_s / (top * top))
+        top = self._limits.speed_max_mps
+        finest = self._model.steer(self._limits.lateral_jerk_mps3 * self._period_s / (top * top))
         if self._codec.steer_grid.step > finest:
             raise ConfigError(
                 f"one step of the steering command is {self._codec.steer_grid.step:.2e} rad, but lateral jerk at speed_max_mps = {top} allows"
@@ -154,8 +110,8 @@ class Gate:
     def send(self, command: Command, speed_mps: float | None, measured_steer_rad: float | None, now_ns: int) -> Verdict:
         """Sends the frames of one tick.
 
-        A command that requests nothing carries the measured angle. One that must be refused becomes such a command; the caller drops its
-        permission on `Verdict.fault`.
+        What is not requested carries the measured angle and acceleration 0, so a new request starts from there. An implausible command gives way
+        to the ladder's. Where that is impossible too, or a limit is unknown, the frames request nothing: `Verdict.fault` without `ladder`.
 
         Args:
             command: what control wants.
@@ -163,108 +119,202 @@ class Gate:
             measured_steer_rad: road-wheel angle; None when not valid.
             now_ns: the tick.
         """
-        if not command.request:
-            return self._release(measured_steer_rad, now_ns, "")
-        fault, narrowed = self._narrow(command, speed_mps, now_ns)
-        if narrowed is None:
-            self.rejected += 1
-            return self._release(measured_steer_rad, now_ns, fault)
-        limited = _differs(narrowed.steer_rad, command.steer_rad, self._codec.steer_grid) or _differs(
-            narrowed.accel_mps2, command.accel_mps2, self._codec.accel_grid
-        )
-        self.limited += limited
-        return self._emit(narrowed, speed_mps, measured_steer_rad, now_ns, limited)
+        measured = measured_steer_rad if measured_steer_rad is not None and math.isfinite(measured_steer_rad) else None
+        verdict = self._requested(command, speed_mps, measured, now_ns) if command.request else self._released(measured, now_ns, "")
+        self._note(command, verdict, now_ns)
+        return verdict
 
-    def _narrow(self, command: Command, speed_mps: float | None, now_ns: int) -> tuple[str, Command | None]:
-        if not (math.isfinite(command.steer_rad) and math.isfinite(command.accel_mps2)):
-            return f"command is not finite: steer {command.steer_rad}, accel {command.accel_mps2}", None
+    def close(self, now_ns: int) -> Verdict:
+        """One last frame that requests nothing, with the last angle, before the bus goes quiet; none where it is quiet already."""
+        last, self._last = self._last, None
+        if last is None:
+            return Verdict(None)
+        verdict = self._at_rest(last.steer_rad, now_ns, "")
+        self._last = None
+        return verdict
+
+    def report(self) -> dict[str, object]:
+        """The key `gate` of report.json: counts, also per limit that narrowed and per kind of fault."""
+        return {
+            "limited": self.limited,
+            "rejected": self.rejected,
+            "frames": self.frames,
+            "alarms": self._alarms,
+            "limits": dict(sorted(self._by_limit.items())),
+            "faults": dict(sorted(self._by_fault.items())),
+        }
+
+    def _note(self, command: Command, verdict: Verdict, now_ns: int) -> None:
+        self.limited += bool(verdict.limited)
+        self._by_limit.update(verdict.limited)
+        if verdict.fault:
+            self.rejected += command.request or verdict.fault != NO_ANGLE
+            self._by_fault[verdict.fault.split(":")[0]] += 1
+        if command.request and (verdict.limited or verdict.fault):
+            self._activity.add(now_ns)
+        alarm = self._activity.full(now_ns)
+        self._alarms += alarm and not self.alarm
+        self.alarm = alarm
+
+    def _requested(self, command: Command, speed_mps: float | None, measured_rad: float | None, now_ns: int) -> Verdict:
+        try:
+            window = self._window(command, speed_mps, measured_rad, now_ns)
+        except _RefusedError as why:
+            return self._released(measured_rad, now_ns, str(why))
+        try:
+            narrowed, limited = self._narrowed(command, window)
+            return replace(self._emit(narrowed, window, now_ns), limited=limited)
+        except _RefusedError as why:
+            fault = str(why)
+        try:
+            if window.last.request:
+                return replace(self._emit(self._ladder(command, window), window, now_ns), fault=fault, ladder=True)
+        except _RefusedError:
+            pass  # the first reason is told
+        return self._released(measured_rad, now_ns, fault)
+
+    def _window(self, command: Command, speed_mps: float | None, measured_rad: float | None, now_ns: int) -> _Window:
         if speed_mps is None or not math.isfinite(speed_mps):
-            return "no valid speed", None
-        allowed = self._window(speed_mps, now_ns)
-        if isinstance(allowed, str):
-            return allowed, None
-        steer = self._codec.steer_grid.nearest(command.steer_rad, allowed.steer_low, allowed.steer_high)
-        accel = self._codec.accel_grid.nearest(command.accel_mps2, allowed.accel_low, allowed.accel_high)
-        if steer is None or accel is None:
-            return f"limits leave no command at {speed_mps:.1f} m/s", None
-        return "", Command(steer, accel, command.steer_request, command.accel_request, command.hold)
-
-    def _window(self, speed_mps: float, now_ns: int) -> Window | str:
-        silence_ns = now_ns - self._last_ns
-        if self._last is None or silence_ns > MAX_SILENCE_NS:
-            return "no frame to continue from"
+            raise _RefusedError("no valid speed")
+        last, silence_ns = self._last, now_ns - self._last_ns
+        if last is None or silence_ns > MAX_SILENCE_NS:
+            raise _RefusedError("no frame to continue from")
         if silence_ns <= 0:
-            return "clock stands or steps back"
-        found = window(self._limits, self._model, self._last, speed_mps, min(silence_ns, MAX_STEP_NS) / 1e9)
-        return f"limits leave no command at {speed_mps:.1f} m/s" if found.empty else found
+            raise _RefusedError("clock stands or steps back")
+        if not last.request and abs(speed_mps) > self._limits.speed_max_mps:
+            raise _RefusedError(f"too fast to begin: {speed_mps:.1f} m/s")
+        dt_s = min(silence_ns, MAX_STEP_NS) / 1e9
+        steer = self._steer_window(last, speed_mps, measured_rad, dt_s) if command.steer_request else None
+        if steer is None and measured_rad is None:
+            raise _RefusedError(NO_ANGLE)
+        accel = accel_range(self._limits, last.accel_mps2, dt_s) if command.accel_request else None
+        return _Window(steer, accel, 0.0 if measured_rad is None else measured_rad, last, dt_s)
 
-    def _emit(self, command: Command, speed_mps: float | None, measured_steer_rad: float | None, now_ns: int, limited: bool) -> Verdict:
-        frames = self._codec.encode(command)
-        fault = self._judge(command, frames, speed_mps, now_ns)
-        if fault:
-            self.rejected += 1
-            return self._release(measured_steer_rad, now_ns, fault)
-        return self._put(frames, now_ns, limited, "")
+    def _steer_window(self, last: Command, speed_mps: float, measured_rad: float | None, dt_s: float) -> Range:
+        grid = self._codec.steer_grid
+        if not last.steer_request:
+            if measured_rad is None:
+                raise _RefusedError(NO_ANGLE)
+            if abs(measured_rad - last.steer_rad) > self._limits.following.steer_error_rad:
+                raise _RefusedError(f"steering moved since the last frame: {last.steer_rad:.3f} to {measured_rad:.3f} rad")
+        found = steer_range(self._limits, self._model, last.steer_rad, speed_mps, dt_s)
+        if grid.nearest(last.steer_rad, found.low, found.high) is not None:
+            return found
+        if not last.steer_request:
+            raise _RefusedError(f"measured angle is beyond the limits: {last.steer_rad:.3f} rad at {speed_mps:.1f} m/s")
+        found = returning_range(self._limits, self._model, last.steer_rad, speed_mps, dt_s, grid.step)
+        if grid.nearest(last.steer_rad, found.low, found.high) is None:
+            raise _RefusedError(f"lateral acceleration is above its ceiling: {last.steer_rad:.3f} rad at {speed_mps:.1f} m/s")
+        return found
 
-    def _release(self, measured_steer_rad: float | None, now_ns: int, fault: str) -> Verdict:
-        """A frame that requests nothing; without a measured angle the bus stays quiet."""
-        if measured_steer_rad is None or not math.isfinite(measured_steer_rad):
+    def _narrowed(self, command: Command, window: _Window) -> tuple[Command, tuple[str, ...]]:
+        asked = [value for value, on in ((command.steer_rad, window.steer), (command.accel_mps2, window.accel)) if on]
+        if not all(math.isfinite(value) for value in asked):
+            raise _RefusedError(f"command is not finite: steer {command.steer_rad}, accel {command.accel_mps2}")
+        wanted = min(command.accel_mps2, 0.0) if command.hold else command.accel_mps2  # what holds a car does not push it
+        narrowed = self._shaped(command, window, command.steer_rad, wanted)
+        broken = (
+            _broken(window.steer, command.steer_rad, self._codec.steer_grid),
+            _broken(window.accel, wanted, self._codec.accel_grid),
+            "hold" if window.accel and (wanted != command.accel_mps2 or narrowed.hold != command.hold) else "",
+        )
+        return narrowed, tuple(name for name in broken if name)
+
+    def _ladder(self, command: Command, window: _Window) -> Command:
+        """Steering as it is, acceleration on its way to the emergency stop."""
+        stop, last = self._limits.emergency_stop, window.last
+        step = stop.jerk_mps3 * window.dt_s
+        accel = self._codec.accel_grid.nearest(stop.accel_mps2, last.accel_mps2 - step, last.accel_mps2 + step)
+        return self._shaped(replace(command, hold=True), window, last.steer_rad, last.accel_mps2 if accel is None else accel)
+
+    def _shaped(self, command: Command, window: _Window, steer_rad: float, accel_mps2: float) -> Command:
+        """A command that the frames can express, inside the window."""
+        if window.steer is None:
+            steer = self._expressible_angle(window.steer_at_rest_rad)
+        else:
+            steer = _inside(self._codec.steer_grid, steer_rad, window.steer)
+        if window.accel is None:
+            return Command(steer, 0.0, command.steer_request, False, False)
+        accel = _inside(self._codec.accel_grid, accel_mps2, window.accel)
+        return Command(steer, accel, command.steer_request, True, command.hold and accel <= 0.0)
+
+    def _released(self, measured_rad: float | None, now_ns: int, fault: str) -> Verdict:
+        """A frame that requests nothing; without a measured angle it is the last one."""
+        if measured_rad is None:
+            return replace(self.close(now_ns), fault=fault or NO_ANGLE)
+        return self._at_rest(measured_rad, now_ns, fault)
+
+    def _at_rest(self, steer_rad: float, now_ns: int, fault: str) -> Verdict:
+        try:
+            verdict = self._emit(Command(self._expressible_angle(steer_rad), 0.0, False, False), None, now_ns)
+        except _RefusedError as why:
             self._last = None
-            return Verdict(None, fault=fault or "no measured steering angle")
+            return Verdict(None, fault=fault or str(why))
+        return replace(verdict, fault=fault or verdict.fault)
+
+    def _expressible_angle(self, steer_rad: float) -> float:
         lock = self._model.steer_max_rad
-        steer = self._codec.steer_grid.nearest(measured_steer_rad, -lock, lock)
-        accel = self._codec.accel_grid.nearest(0.0, self._limits.accel_min_mps2, self._limits.accel_max_mps2)
-        if steer is None or accel is None:
-            return Verdict(None, fault="frames cannot express a command at rest")
-        frames = self._codec.encode(Command(steer, accel, False, False))
-        wrong = self._listed(frames, now_ns)
-        read = self._codec.decode(frames)
-        if not wrong and (read is None or read.request):
-            wrong = f"frames at rest decode to {read}"
-        if wrong:
-            self.rejected += 1
-            self._last = None
-            return Verdict(None, fault=fault or wrong)
-        return self._put(frames, now_ns, False, fault)
+        return _inside(self._codec.steer_grid, steer_rad, Range(-lock, lock, "", ""))
 
-    def _judge(self, command: Command, frames: Sequence[RawFrame], speed_mps: float | None, now_ns: int) -> str:
-        wrong = self._listed(frames, now_ns)
-        if wrong:
-            return wrong
-        read = self._codec.decode(frames)
-        allowed = self._window(speed_mps, now_ns) if speed_mps is not None else "no valid speed"
-        if isinstance(allowed, str):
-            return allowed
-        steer_slack, accel_slack = GRID_SLACK * self._codec.steer_grid.step, GRID_SLACK * self._codec.accel_grid.step
-        asked = (command.steer_request, command.accel_request, command.hold)
-        if read is not None and (read.steer_request, read.accel_request, read.hold) == asked and allowed.holds(read, steer_slack, accel_slack):
-            return ""
-        return f"frames decode to {read} for {command}"
+    def _emit(self, command: Command, window: _Window | None, now_ns: int) -> Verdict:
+        """Writes the frames of a command if they are right.
 
-    def _listed(self, frames: Sequence[RawFrame], now_ns: int) -> str:
-        for frame in frames:
-            period_s = self._allowed.get((frame.bus, frame.id, len(frame.data)))
-            if period_s is None:
-                return f"frame 0x{frame.id:X} of {len(frame.data)} bytes on {frame.bus} is not on the whitelist"
-            times = self._sent_at.get((frame.bus, frame.id), ())
-            recent = sum(1 for time_ns in times if 0 <= now_ns - time_ns < RATE_WINDOW_NS)
-            if recent + 1 > math.ceil(self._limits.command_rate_factor * RATE_WINDOW_NS / 1e9 / period_s):
-                return f"frame 0x{frame.id:X} is sent too often"
-        return ""
-
-    def _put(self, frames: Sequence[RawFrame], now_ns: int, limited: bool, fault: str) -> Verdict:
-        for frame in frames:
-            times = self._sent_at.setdefault((frame.bus, frame.id), deque())
-            while times and not 0 <= now_ns - times[0] < RATE_WINDOW_NS:
-                times.popleft()
-            times.append(now_ns)
+        Raises:
+            _RefusedError: they are not, and nothing was written.
+        """
+        try:
+            frames = self._codec.encode(command, self._count)
+        except ValueError as error:
+            raise _RefusedError(f"frames cannot express the command: {error}") from error
+        self._check_listed(frames, now_ns)
+        read = self._codec.decode(frames, self._count)
+        right = read is not None and self._right(read, command, window)
+        if not right and (window is not None or read is None or read.request or read.hold):
+            raise _RefusedError(f"frames decode wrongly: {read} for {command}")
+        for number, frame in enumerate(frames):
             if not self._write(frame, now_ns):
                 self._last = None
-                return Verdict(None, limited, fault or "bus does not take frames")
+                return Verdict(None, fault="bus does not take frames")
+            if number == 0:
+                self._count += 1  # from here the car has seen this counter
+            self._sent[frame.bus, frame.id, len(frame.data)].add(now_ns)
             self.frames += 1
-        self._last, self._last_ns = self._codec.decode(frames), now_ns
-        return Verdict(self._last, limited, fault)
+        self._last, self._last_ns = read if right else None, now_ns  # wrong values at rest release the car, but nothing starts from them
+        return Verdict(read)
+
+    def _right(self, read: Command, command: Command, window: _Window | None) -> bool:
+        """What a car reads asks for what was meant and breaks no limit; an axis at rest reads as it was meant, for the next request starts there."""
+        steer_slack, accel_slack = GRID_SLACK * self._codec.steer_grid.step, GRID_SLACK * self._codec.accel_grid.step
+        steer = (window and window.steer) or Range(command.steer_rad, command.steer_rad, "rest", "rest")
+        accel = (window and window.accel) or Range(command.accel_mps2, command.accel_mps2, "rest", "rest")
+        return (
+            (read.steer_request, read.accel_request, read.hold) == (command.steer_request, command.accel_request, command.hold)
+            and not steer.broken(read.steer_rad, steer_slack)
+            and not accel.broken(read.accel_mps2, accel_slack)
+            and not (read.hold and read.accel_mps2 > accel_slack)
+        )
+
+    def _check_listed(self, frames: Sequence[RawFrame], now_ns: int) -> None:
+        for frame in frames:
+            sent = self._sent.get((frame.bus, frame.id, len(frame.data)))
+            if sent is None:
+                raise _RefusedError(f"frame is not on the whitelist: 0x{frame.id:X} of {len(frame.data)} bytes on {frame.bus}")
+            if sent.full(now_ns):
+                raise _RefusedError(f"frame is sent too often: 0x{frame.id:X}")
 
 
-def _differs(sent: float, asked: float, grid: Grid) -> bool:
-    return abs(sent - asked) > 0.5 * grid.step * (1.0 + GRID_SLACK)
+def _inside(grid: Grid, value: float, allowed: Range) -> float:
+    found = grid.nearest(value, allowed.low, allowed.high)
+    if found is None:
+        raise _RefusedError(f"limits leave no command: {allowed.low} to {allowed.high}")
+    return found
+
+
+def _broken(allowed: Range | None, value: float, grid: Grid) -> str:
+    """The limit that narrows a value, by more than the raster rounds."""
+    return "" if allowed is None else allowed.broken(value, 0.5 * grid.step)
+
+
+def _floor(number: float) -> int:
+    """Rounded down, but for the rounding of floating-point numbers."""
+    return math.floor(number + 1e-9)

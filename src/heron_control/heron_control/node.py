@@ -10,9 +10,10 @@ from heron_msgs.srv import Engage
 from heron_can.car import load_car
 from heron_can.io import CanIo
 from heron_control.can_codec import CanCodec
+from heron_control.codec import RawFrame
 from heron_control.config import ControlConfig
 from heron_control.engagement import check_shadow_bus
-from heron_control.gate import Gate, RawFrame
+from heron_control.gate import Gate
 from heron_control.pilot import Pilot, engagement_report
 from heron_core.limits import load_limits
 from heron_core.trajectory import Trajectory
@@ -54,9 +55,8 @@ class ControlNode(HeronNode):
 
     def report(self) -> dict[str, Any]:
         """Gate, engagement, rejected plans."""
-        gate = self._pilot.gate
         return {
-            "gate": {"limited": gate.limited, "rejected": gate.rejected, "frames": gate.frames},
+            "gate": self._pilot.gate.report(),
             "engagement": engagement_report(self._pilot.engagement),
             "plans_rejected": dict(self._pilot.check.rejected),
         }

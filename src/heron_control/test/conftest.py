@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from heron_control.codec import Grid, RawFrame
 from heron_control.command import Command
-from heron_control.gate import Gate, Grid, RawFrame
+from heron_control.gate import Gate
 from heron_core.limits import Limits, load_limits
 from heron_core.vehicle_model import VehicleModel, load_vehicle_model
 
@@ -29,7 +30,7 @@ class TestBus:
         self.works = True
         self.bend = (0, 0)  # raw steps that a faulty encoder adds to steer and accel
 
-    def encode(self, command: Command) -> Sequence[RawFrame]:
+    def encode(self, command: Command, count: int) -> Sequence[RawFrame]:
         steer = round(command.steer_rad / STEER_STEP) + self.bend[0]
         accel = round(command.accel_mps2 / ACCEL_STEP) + self.bend[1]
         return [
@@ -37,7 +38,7 @@ class TestBus:
             RawFrame("vehicle", 0x2F0, struct.pack("<i??xx", accel, command.accel_request, command.hold)),
         ]
 
-    def decode(self, frames: Sequence[RawFrame]) -> Command | None:
+    def decode(self, frames: Sequence[RawFrame], count: int) -> Command | None:
         (steer, steer_on, hold), (accel, accel_on, _) = (struct.unpack("<i??xx", frame.data) for frame in frames)
         return Command(steer * STEER_STEP, accel * ACCEL_STEP, steer_on, accel_on, hold)
 
