@@ -57,3 +57,28 @@ class CourseConfig:
         if self.kind == "stop":
             return Course(straight(self.length_m), self.speed_mps, stop_m=self.lead_m)
         return Course(straight(self.length_m), self.speed_mps)
+
+
+@dataclass(frozen=True)
+class CoursePlannerConfig:
+    """Parameters of `CoursePlanner`.
+
+    Attributes:
+        vehicle: folder of the car, for what its limits let a course be.
+        truth: channel of a simulated car's `TruthLink`; empty: /odom, which began at the start of the course.
+        period_ms: between two plans.
+        age_ms: of a plan when it is published: what cameras, preprocessing and a network take.
+        course: to follow.
+    """
+
+    vehicle: str = "config/vehicle/demo"
+    truth: str = ""
+    period_ms: float = 100.0
+    age_ms: float = 120.0
+    course: CourseConfig = CourseConfig()
+
+    def __post_init__(self) -> None:
+        if not 10.0 <= self.period_ms <= 1000.0:
+            raise ValueError(f"period_ms = {self.period_ms}, allowed 10 .. 1000")
+        if not 0.0 <= self.age_ms <= 2000.0:
+            raise ValueError(f"age_ms = {self.age_ms}, allowed 0 .. 2000")
