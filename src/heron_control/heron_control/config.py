@@ -15,40 +15,53 @@ def _within(config: object, name: str, low: float, high: float) -> None:
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """How hard the tracker corrects.
+    """How the tracker weighs errors against comfort: values in one row of attributes are equally bad, so a smaller one is held more tightly.
 
     Attributes:
-        lookahead_s: distance over which a lateral error is corrected, as seconds of travel.
-        lookahead_min_m: the same at low speed.
-        damping: damping ratio of the lateral error.
-        speed_gain: acceleration per speed error, 1/s.
-        speed_integral_gain: acceleration per integrated speed error, 1/s².
-        integral_max_mps2: largest share of the integral in the acceleration.
+        horizon_s: how far the controllers look ahead.
+        horizon_steps: in how many steps.
+        cross_track_m, lateral_speed_mps, lateral_jerk_mps3: distance from the path, speed across it, change of lateral acceleration.
+        low_speed_mps: below it, steering is weighed as at this speed.
+        station_m, speed_mps, jerk_mps3: distance along the path, speed, change of acceleration.
         beyond_accel_mps2: acceleration past the plan's end.
         hold_accel_mps2: acceleration that holds the car at standstill.
         standstill_mps: below it, a car that should stand is held.
+        stop_m: a plan that goes less far than this does not move a car that stands.
+        go_m: a plan that goes further than this releases a car that is held.
     """
 
-    lookahead_s: float = 0.6
-    lookahead_min_m: float = 4.0
-    damping: float = 0.9
-    speed_gain: float = 0.8
-    speed_integral_gain: float = 0.15
-    integral_max_mps2: float = 0.5
+    horizon_s: float = 2.0
+    horizon_steps: int = 20
+    cross_track_m: float = 0.1
+    lateral_speed_mps: float = 0.3
+    lateral_jerk_mps3: float = 1.5
+    low_speed_mps: float = 2.0
+    station_m: float = 0.3
+    speed_mps: float = 0.4
+    jerk_mps3: float = 1.0
     beyond_accel_mps2: float = -1.0
     hold_accel_mps2: float = -0.8
     standstill_mps: float = 0.15
+    stop_m: float = 0.2
+    go_m: float = 0.4
 
     def __post_init__(self) -> None:
-        _within(self, "lookahead_s", 0.1, 3.0)
-        _within(self, "lookahead_min_m", 1.0, 20.0)
-        _within(self, "damping", 0.3, 2.0)
-        _within(self, "speed_gain", 0.0, 3.0)
-        _within(self, "speed_integral_gain", 0.0, 1.0)
-        _within(self, "integral_max_mps2", 0.0, 1.0)
+        _within(self, "horizon_s", 1.0, 3.0)
+        _within(self, "horizon_steps", 10, 40)
+        _within(self, "cross_track_m", 0.02, 1.0)
+        _within(self, "lateral_speed_mps", 0.05, 5.0)
+        _within(self, "lateral_jerk_mps3", 0.3, 5.0)
+        _within(self, "low_speed_mps", 0.5, 5.0)
+        _within(self, "station_m", 0.05, 5.0)
+        _within(self, "speed_mps", 0.05, 5.0)
+        _within(self, "jerk_mps3", 0.3, 5.0)
         _within(self, "beyond_accel_mps2", -3.5, -0.3)
         _within(self, "hold_accel_mps2", -3.5, -0.3)
-        _within(self, "standstill_mps", 0.0, 0.5)
+        _within(self, "standstill_mps", 0.02, 0.5)
+        _within(self, "stop_m", 0.05, 0.3)
+        _within(self, "go_m", 0.05, 1.0)
+        if self.stop_m >= self.go_m:
+            raise ValueError(f"stop_m = {self.stop_m}, allowed below go_m = {self.go_m}")
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,12 @@ class ControlConfig:
         vehicle: folder of one car, with vehicle.yaml, limits.yaml, can.yaml and its DBC files.
         dbc_search, interface, listen_only: as the CAN component's; both use the same bus of this process.
         odometry_s: seconds of odometry kept, to age plans.
-        status_period_s: between two `/control/status`.
-        tracker: gains.
+        status_period_s: between two `/control/status`; a change of state is told at once.
+        required_components: full names of nodes without whose health nobody engages, and whose trouble while driving leads to a soft stop.
+        health_silent_s: a required component that says nothing for longer is in trouble; components speak once a second.
+        planner: full name of the node that may publish plans; empty: whoever is the only one.
+        trust_network: drive although other hosts can publish plans.
+        tracker: how errors are weighed against comfort.
     """
 
     mode: Literal["drive", "shadow"] = "drive"
@@ -71,8 +88,13 @@ class ControlConfig:
     listen_only: bool = False
     odometry_s: float = 3.0
     status_period_s: float = 0.05
+    required_components: tuple[str, ...] = ()
+    health_silent_s: float = 3.0
+    planner: str = ""
+    trust_network: bool = False
     tracker: TrackerConfig = TrackerConfig()
 
     def __post_init__(self) -> None:
         _within(self, "odometry_s", 1.0, 30.0)
         _within(self, "status_period_s", 0.01, 1.0)
+        _within(self, "health_silent_s", 1.0, 10.0)

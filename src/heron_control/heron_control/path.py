@@ -1,8 +1,9 @@
-"""A plan as a continuous path over time, with what follows after its end."""
+"""A plan as a path: where along it, how fast, and what follows after its end."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,14 +12,22 @@ from numpy.typing import NDArray
 from heron_core.se2 import SE2
 from heron_core.trajectory import HORIZON_S, POINTS, STEP_S, Trajectory
 
+Array = NDArray[np.float64]
+
 CURVATURE_WINDOW = 3  # points to either side: a policy's yaw is noisy from point to point
 CURVATURE_MIN_M = 0.5  # over a shorter arc the yaw says nothing about curvature
 ACCEL_WINDOW = 2
+# What follows the end is fitted to this much of the plan before it: one noisy point must not decide where a car goes that nobody plans for.
+END_WINDOW_S = 1.5
+END_WINDOW_MIN_M = 4.0
+END_YAW_M = 5.0  # an error of yaw weighs like one of position this far away
+END_CURVATURE_MAX_PER_M = 0.3  # beyond any car's lock
+SMALLEST_TURN = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class PathPoint:
-    """The path at one time: pose in base_link at the plan's stamp, curvature (1/m, left positive), speed (m/s), acceleration (m/s²)."""
+    """The path at one place: pose in base_link at the plan's stamp, curvature (1/m, left positive), speed (m/s), acceleration (m/s²)."""
 
     pose: SE2
     curvature_per_m: float
@@ -27,23 +36,38 @@ class PathPoint:
 
 
 class PlanPath:
-    """Time-indexed look-up in a plan whose points are finite.
+    """Look-up by time and by station (metres along the path from the pose at the stamp) in a plan whose points are finite.
 
-    Past the plan's end the curvature keeps its last valid value and the speed falls at `beyond_accel_mps2` to standstill.
+    Past the plan's end the curvature keeps its last valid value and the speed falls at `beyond_accel_mps2` to standstill. Stations never decrease,
+    also in a plan that stands, crawls or jitters.
+
+    Attributes:
+        length_m: station of the plan's last point.
+        end_curvature_per_m: curvature beyond it.
+        end_speed_mps: speed at the last point.
     """
 
     def __init__(self, plan: Trajectory, beyond_accel_mps2: float) -> None:
         points = plan.points.astype(np.float64)
         speed = np.maximum(points[:, 3], 0.0)
         at_stamp = max(2.0 * speed[0] - speed[1], 0.0)
-        speed = np.concatenate([[at_stamp], speed])
-        x = np.concatenate([[0.0], points[:, 0]])
-        y = np.concatenate([[0.0], points[:, 1]])
-        yaw = np.unwrap(np.concatenate([[0.0], points[:, 2]]))
-        self._x, self._y, self._yaw, self._speed = x.tolist(), y.tolist(), yaw.tolist(), speed.tolist()
-        self._curvature = _curvature(x, y, yaw)
-        self._accel = _slope(speed, ACCEL_WINDOW)
+        self._speed = np.concatenate([[at_stamp], speed])
+        self._x = np.concatenate([[0.0], points[:, 0]])
+        self._y = np.concatenate([[0.0], points[:, 1]])
+        self._yaw = np.unwrap(np.concatenate([[0.0], points[:, 2]]))
+        self._station = _stations(self._x, self._y, self._yaw)
+        self._stations: list[float] = self._station.tolist()
+        self._curvature = _curvature(self._station, self._yaw)
+        self._accel = _slope(self._speed, ACCEL_WINDOW)
         self._beyond_accel_mps2 = beyond_accel_mps2
+        self.length_m = float(self._station[-1])
+        self.end_speed_mps = float(self._speed[-1])
+        self._end, self.end_curvature_per_m = self._fit_end()
+
+    @property
+    def beyond_m(self) -> float:
+        """How far the car still goes beyond the last point."""
+        return self.end_speed_mps**2 / (-2.0 * self._beyond_accel_mps2)
 
     def at(self, time_s: float) -> PathPoint:
         """The path `time_s` after the plan's stamp; before the stamp it is the pose at the stamp."""
@@ -53,48 +77,148 @@ class PlanPath:
         i = min(int(exact), POINTS - 1)
         f = exact - i
 
-        def mix(values: list[float]) -> float:
-            return values[i] + f * (values[i + 1] - values[i])
+        def mix(values: Array) -> float:
+            return float(values[i] + f * (values[i + 1] - values[i]))
 
         return PathPoint(SE2(mix(self._x), mix(self._y), mix(self._yaw)), mix(self._curvature), mix(self._speed), mix(self._accel))
 
+    def motion(self, times_s: Array) -> tuple[Array, Array, Array]:
+        """Stations (m), speeds (m/s) and accelerations (m/s²) at times after the plan's stamp; each as long as `times_s`."""
+        exact = np.clip(times_s, 0.0, HORIZON_S) / STEP_S
+        index = np.minimum(exact.astype(np.int64), POINTS - 1)
+        part = exact - index
+        station = self._station[index] + part * (self._station[index + 1] - self._station[index])
+        speed = self._speed[index] + part * (self._speed[index + 1] - self._speed[index])
+        accel = self._accel[index] + part * (self._accel[index + 1] - self._accel[index])
+        past = times_s - HORIZON_S
+        if past.max() > 0.0:
+            slowing = self._beyond_accel_mps2
+            moving = np.clip(past, 0.0, -self.end_speed_mps / slowing)
+            station = station + moving * (self.end_speed_mps + slowing * moving / 2.0)
+            beyond = past > 0.0
+            speed = np.where(beyond, np.maximum(self.end_speed_mps + slowing * past, 0.0), speed)
+            accel = np.where(beyond, np.where(speed > 0.0, slowing, 0.0), accel)
+        return station, speed, accel
+
+    def along(self, stations_m: Array) -> tuple[Array, Array, Array, Array]:
+        """x, y (m), yaw (rad) and curvature (1/m) at stations, beyond the plan's end too; each as long as `stations_m`."""
+        inside = np.clip(stations_m, 0.0, self.length_m)
+        x, y = np.interp(inside, self._station, self._x), np.interp(inside, self._station, self._y)
+        yaw, curvature = np.interp(inside, self._station, self._yaw), np.interp(inside, self._station, self._curvature)
+        past = stations_m - self.length_m
+        if past.max() > 0.0:
+            beyond = past > 0.0
+            turn = self.end_curvature_per_m * past
+            chord = past * np.sinc(turn / (2.0 * np.pi))
+            heading = self._end.yaw + turn / 2.0
+            x = np.where(beyond, self._end.x + chord * np.cos(heading), x)
+            y = np.where(beyond, self._end.y + chord * np.sin(heading), y)
+            yaw = np.where(beyond, self._end.yaw + turn, yaw)
+            curvature = np.where(beyond, self.end_curvature_per_m, curvature)
+        return x, y, yaw, curvature
+
+    def project(self, pose: SE2) -> tuple[float, SE2]:
+        """Station beside a pose, and the path's pose there; the pose at the stamp for whatever lies behind it."""
+        i = int(np.argmin((self._x - pose.x) ** 2 + (self._y - pose.y) ** 2))
+        station = self._stations[i]
+        yaw = float(self._yaw[i])
+        dx, dy = pose.x - float(self._x[i]), pose.y - float(self._y[i])
+        station += dx * math.cos(yaw) + dy * math.sin(yaw)
+        if station > self.length_m:
+            station = self.length_m + self._project_beyond(pose)
+        station = max(station, 0.0)
+        return station, self.pose_at(station)
+
+    def pose_at(self, station_m: float) -> SE2:
+        """Pose at one station."""
+        if station_m > self.length_m:
+            return self._end.compose(arc(self.end_curvature_per_m, station_m - self.length_m))
+        i = min(max(bisect_right(self._stations, station_m) - 1, 0), POINTS - 1)
+        gap = self._stations[i + 1] - self._stations[i]
+        f = min(max((station_m - self._stations[i]) / gap, 0.0), 1.0) if gap > 0.0 else 0.0
+        return SE2(*(float(values[i] + f * (values[i + 1] - values[i])) for values in (self._x, self._y, self._yaw)))
+
+    def _project_beyond(self, pose: SE2) -> float:
+        seen, curvature = self._end.between(pose), self.end_curvature_per_m
+        if abs(curvature) < SMALLEST_TURN:
+            return max(seen.x, 0.0)
+        return max(math.atan2(curvature * seen.x, 1.0 - curvature * seen.y) / curvature, 0.0)
+
     def _beyond(self, time_s: float) -> PathPoint:
-        accel, start, curvature = self._beyond_accel_mps2, self._speed[-1], self._curvature[-1]
+        accel, start = self._beyond_accel_mps2, self.end_speed_mps
         moving_s = min(time_s, -start / accel)
-        distance = start * moving_s + accel * moving_s * moving_s / 2.0
         speed = max(start + accel * time_s, 0.0)
-        end = SE2(self._x[-1], self._y[-1], self._yaw[-1])
-        return PathPoint(end.compose(arc(curvature, distance)), curvature, speed, accel if speed > 0.0 else 0.0)
+        distance = start * moving_s + accel * moving_s * moving_s / 2.0
+        pose = self._end.compose(arc(self.end_curvature_per_m, distance))
+        return PathPoint(pose, self.end_curvature_per_m, speed, accel if speed > 0.0 else 0.0)
+
+    def _fit_end(self) -> tuple[SE2, float]:
+        """Pose at the plan's end and curvature there: an arc through the last stretch of the plan, least squares over positions and yaws."""
+        last = SE2(float(self._x[-1]), float(self._y[-1]), float(self._yaw[-1]))
+        window = max(END_WINDOW_S * float(self._speed.max()), END_WINDOW_MIN_M)
+        first = max(bisect_right(self._stations, self.length_m - window) - 1, 0)
+        behind = self._station[first:] - self.length_m
+        if -behind[0] < CURVATURE_MIN_M:
+            return last, float(self._curvature[-1])
+        # Points that stand on one spot would outweigh the stretch before them: each weighs by the way that it stands for.
+        weight = np.sqrt(np.maximum(np.gradient(behind), 0.0) + 1e-3)
+        pose, curvature = last, float(self._yaw[-1] - self._yaw[first]) / -float(behind[0])
+        for _ in range(2):  # the second time around the first arc: a tight one is far from a parabola
+            x, y, yaw = _arc_points(pose, curvature, behind)
+            side = (self._y[first:] - y) * np.cos(yaw) - (self._x[first:] - x) * np.sin(yaw)
+            turned = self._yaw[first:] - yaw
+            ones, zeros = np.ones_like(behind), np.zeros_like(behind)
+            matrix = np.vstack(
+                [
+                    np.column_stack([ones, behind, behind**2 / 2.0]) * weight[:, None],
+                    END_YAW_M * np.column_stack([zeros, ones, behind]) * weight[:, None],
+                ]
+            )
+            offset, turn, bend = np.linalg.lstsq(matrix, np.concatenate([side * weight, END_YAW_M * turned * weight]), rcond=None)[0].tolist()
+            pose = SE2(pose.x - math.sin(pose.yaw) * offset, pose.y + math.cos(pose.yaw) * offset, pose.yaw + turn)
+            curvature = min(max(curvature + bend, -END_CURVATURE_MAX_PER_M), END_CURVATURE_MAX_PER_M)
+        return pose, curvature
 
 
 def arc(curvature_per_m: float, distance_m: float) -> SE2:
     """Motion along a circular arc; exact, and safe for a straight one."""
     turn = curvature_per_m * distance_m
     half = turn / 2.0
-    chord = distance_m * (math.sin(half) / half if abs(half) > 1e-9 else 1.0)
+    chord = distance_m * (math.sin(half) / half if abs(half) > SMALLEST_TURN else 1.0)
     return SE2(chord * math.cos(half), chord * math.sin(half), turn)
 
 
-def _curvature(x: NDArray[np.float64], y: NDArray[np.float64], yaw: NDArray[np.float64]) -> list[float]:
-    length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    last = len(length) - 1
-    values: list[float] = []
-    first_valid: float | None = None
-    for i in range(len(length)):
-        low, high = max(i - CURVATURE_WINDOW, 0), min(i + CURVATURE_WINDOW, last)
-        distance = float(length[high] - length[low])
-        if distance >= CURVATURE_MIN_M:
-            values.append(float(yaw[high] - yaw[low]) / distance)
-            first_valid = values[-1] if first_valid is None else first_valid
-        else:
-            values.append(values[-1] if first_valid is not None else math.nan)
-    start = 0.0 if first_valid is None else first_valid  # a plan that stands has no curvature of its own
-    return [start if math.isnan(value) else value for value in values]
+def _arc_points(start: SE2, curvature_per_m: float, distance_m: Array) -> tuple[Array, Array, Array]:
+    turn = curvature_per_m * distance_m
+    chord = distance_m * np.sinc(turn / (2.0 * np.pi))
+    heading = start.yaw + turn / 2.0
+    return start.x + chord * np.cos(heading), start.y + chord * np.sin(heading), start.yaw + turn
 
 
-def _slope(values: NDArray[np.float64], window: int) -> list[float]:
+def _stations(x: Array, y: Array, yaw: Array) -> Array:
+    """Distance along the path, measured forward: what jitters around a standing car does not add up."""
+    middle = (yaw[1:] + yaw[:-1]) / 2.0
+    forward = np.diff(x) * np.cos(middle) + np.diff(y) * np.sin(middle)
+    return np.maximum.accumulate(np.concatenate([[0.0], np.cumsum(forward)]))
+
+
+def _curvature(station: Array, yaw: Array) -> Array:
+    last = len(station) - 1
+    index = np.arange(last + 1)
+    low, high = np.maximum(index - CURVATURE_WINDOW, 0), np.minimum(index + CURVATURE_WINDOW, last)
+    distance = station[high] - station[low]
+    valid = distance >= CURVATURE_MIN_M
+    if not valid.any():
+        return np.zeros(last + 1)  # a plan that stands has no curvature of its own
+    value = np.where(valid, (yaw[high] - yaw[low]) / np.maximum(distance, CURVATURE_MIN_M), 0.0)
+    before = np.maximum.accumulate(np.where(valid, index, -1))  # the last valid value, or the first one for what lies before it
+    held: Array = value[np.where(before >= 0, before, int(np.argmax(valid)))]
+    return held
+
+
+def _slope(values: Array, window: int) -> Array:
     last = len(values) - 1
-    return [
-        float(values[min(i + window, last)] - values[max(i - window, 0)]) / ((min(i + window, last) - max(i - window, 0)) * STEP_S)
-        for i in range(len(values))
-    ]
+    index = np.arange(last + 1)
+    low, high = np.maximum(index - window, 0), np.minimum(index + window, last)
+    slope: Array = (values[high] - values[low]) / ((high - low) * STEP_S)
+    return slope

@@ -5,105 +5,193 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from heron_control.actuator import Actuator
 from heron_control.config import TrackerConfig
-from heron_control.path import PathPoint, PlanPath
-from heron_core.limits import Limits
-from heron_core.se2 import SE2, wrap_angle
+from heron_control.longitudinal import SPEED_MAX_MPS, Longitudinal
+from heron_control.mpc import Array, Bound, Cost, Goal, Preview, Start
+from heron_control.path import PlanPath, arc
+from heron_core.limits import Limits, StopLimits
+from heron_core.se2 import SE2
 from heron_core.vehicle_model import VehicleModel
 
-# The tracker keeps within this share of each limit, so that a healthy drive never wakes the gate.
-MARGIN = 0.9
-MAX_SHIFT_S = 1.0  # how far along the path the car may be from where time says
+# The tracker keeps within these shares of the limits, so that a healthy drive never wakes the gate: ticks come early and late, and the gate may see a
+# higher speed (that of the outer wheel). The tightest curvature depends on neither.
+RATE_SHARE = 0.9
+LATERAL_ACCEL_SHARE = 0.95
+CURVATURE_SHARE = 0.998
+# Beyond these the linear model means nothing, and the command is at its bounds anyway.
+SIDE_MAX_M = 10.0
+TURN_MAX_RAD = 1.0
+OFFSET_TIME_S = 1.0  # over which the lasting difference between asked and measured curvature is learnt
+OFFSET_MAX_PER_M = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """What the tracker asks of the car: road-wheel angle (rad, left positive), longitudinal acceleration (m/s²), and to stay once it stands."""
+    """What the tracker asks of the car, and how far the car is from the path.
+
+    Attributes:
+        steer_rad: road-wheel angle, left positive.
+        accel_mps2: longitudinal acceleration.
+        hold: once the car stands, it shall stay.
+        cross_track_m: of the car from the path, left positive.
+        heading_error_rad: of the car from the path, left positive.
+    """
 
     steer_rad: float
     accel_mps2: float
     hold: bool = False
+    cross_track_m: float = 0.0
+    heading_error_rad: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CarMotion:
+    """What is measured now; None where a signal is missing."""
+
+    speed_mps: float
+    steer_rad: float | None = None
+    accel_mps2: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What may be asked at this tick: |lateral acceleration|, range of acceleration, |jerk|. Narrower while engaging, never wider than the limits."""
+
+    lateral_accel_mps2: float
+    accel_min_mps2: float
+    accel_max_mps2: float
+    jerk_mps3: float
+
+    @staticmethod
+    def of(limits: Limits) -> Bounds:
+        """All that the limits allow."""
+        return Bounds(limits.lateral_accel_mps2, limits.accel_min_mps2, limits.accel_max_mps2, limits.jerk_mps3)
 
 
 class Tracker:
-    """Curvature feed-forward with a critically placed lateral correction, and a PI on speed.
+    """Lateral model-predictive control on a kinematic bicycle whose steering lags, beside `Longitudinal`.
 
-    The lateral law is that of a second-order system over travelled distance s with length L: e'' + 2ζ/L e' + e/L² = 0.
+    The preview starts when this tick's command begins to act: until then the commands on their way are followed. Its base motion bends as the path
+    does, along the speeds that `Longitudinal` expects.
     """
 
     def __init__(self, config: TrackerConfig, model: VehicleModel, limits: Limits) -> None:
-        self._config = config
-        self._model = model
-        self._limits = limits
-        self._curvature = 0.0
-        self._accel = 0.0
-        self._integral = 0.0
+        self._config, self._model, self._limits = config, model, limits
+        self._longitudinal = Longitudinal(config, model, limits)
+        self._actuator = Actuator(model.steer_dead_s, model.steer_lag_s)  # of curvature
+        self._step_s = config.horizon_s / config.horizon_steps
+        self._preview = Preview(config.horizon_steps, self._step_s, model.steer_lag_s)
+        self._lock_per_m = model.curvature(model.steer_max_rad)
+        self._unsolved = 0
+        self.reset(0.0, 0.0)
+
+    @property
+    def unsolved(self) -> int:
+        """Times that a preview had no solution; the last one was continued."""
+        return self._unsolved + self._longitudinal.unsolved
 
     def reset(self, steer_rad: float, accel_mps2: float) -> None:
         """Starts from what the car does now, so that the first command does not jump."""
-        self._curvature = self._model.curvature(steer_rad)
-        self._accel = min(max(accel_mps2, self._limits.accel_min_mps2), self._limits.accel_max_mps2)
-        self._integral = 0.0
+        curvature = self._model.curvature(min(max(steer_rad, -self._model.steer_max_rad), self._model.steer_max_rad))
+        self._actuator.reset(curvature, curvature)
+        self._preview.reset()
+        self._rates: Array = np.zeros(self._config.horizon_steps)
+        self._rates_age_s = 0.0
+        self._offset = 0.0
+        self._longitudinal.reset(accel_mps2)
 
-    def step(self, path: PlanPath, age_s: float, moved: SE2, speed_mps: float, dt_s: float) -> Motion:
+    def sent(self, steer_rad: float, accel_mps2: float) -> None:
+        """What really went out at this tick, after the gate; without this call it is taken to be what `step` returned."""
+        self._actuator.sent(self._model.curvature(steer_rad))
+        self._longitudinal.sent(accel_mps2)
+
+    def step(self, path: PlanPath, age_s: float, moved: SE2, car: CarMotion, bounds: Bounds, stop: StopLimits | None, dt_s: float) -> Motion:
         """One tick.
 
         Args:
             path: the plan.
             age_s: time since the plan's stamp.
             moved: pose of base_link now, seen from base_link at the plan's stamp.
-            speed_mps: measured.
+            car: measured now.
+            bounds: of this tick.
+            stop: a soft or emergency stop in progress: it decides the acceleration, while steering goes on along the path.
             dt_s: time since the last tick.
         """
-        curvature = self._lateral(path, age_s, moved, speed_mps)
-        accel, hold = self._longitudinal(path, age_s, speed_mps, dt_s)
-        self._shape(curvature, accel, speed_mps, dt_s)
-        return Motion(self._model.steer(self._curvature), self._accel, hold)
+        speed = min(max(car.speed_mps, 0.0), SPEED_MAX_MPS)
+        station, beside = path.project(moved)
+        error = beside.between(moved)
+        drive = self._longitudinal.step(path, age_s, station, speed, (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s)
+        self._actuator.advance(dt_s)
+        self._learn(car.steer_rad, dt_s)
+        curvature = self._lateral(path, moved, speed, drive.speeds_mps, bounds, dt_s)
+        self._actuator.sent(curvature)
+        return Motion(self._model.steer(curvature), drive.accel_mps2, drive.hold, error.y, error.yaw)
 
-    def _lateral(self, path: PlanPath, age_s: float, moved: SE2, speed_mps: float) -> float:
-        nearest_s, reference = _nearest(path, age_s, moved)
-        error = reference.pose.between(moved)
-        length = max(self._config.lookahead_min_m, self._config.lookahead_s * abs(speed_mps))
-        ahead = path.at(nearest_s + self._model.steer_delay_s)
-        heading = wrap_angle(error.yaw)
-        return ahead.curvature_per_m - 2.0 * self._config.damping / length * math.sin(heading) - error.y / (length * length)
+    def _learn(self, measured_rad: float | None, dt_s: float) -> None:
+        if measured_rad is None:
+            return
+        away = self._model.curvature(measured_rad) - self._actuator.value
+        offset = self._offset + (away - self._offset) * dt_s / OFFSET_TIME_S
+        self._offset = min(max(offset, -OFFSET_MAX_PER_M), OFFSET_MAX_PER_M)
 
-    def _longitudinal(self, path: PlanPath, age_s: float, speed_mps: float, dt_s: float) -> tuple[float, bool]:
+    def _lateral(self, path: PlanPath, moved: SE2, speed: float, speeds: Array, bounds: Bounds, dt_s: float) -> float:
+        pose, actuator = moved, self._actuator.value + self._offset
+        for command, lasts_s in self._actuator.coming():
+            actuator, mean = self._actuator.follow(actuator, command + self._offset, lasts_s)
+            pose = pose.compose(arc(mean, speed * lasts_s))
+        bound = self._bound(np.maximum(speeds, 0.0), bounds)
+        start = Start(actuator, self._actuator.command, self._offset)
+        rates = self._preview.solve(start, self._goal(path, pose, speeds, bound), self._cost(speeds), bound)
+        if rates is None:
+            self._unsolved += 1
+            self._rates_age_s += dt_s
+        else:
+            self._rates, self._rates_age_s = rates, 0.0
+        index = int(self._rates_age_s / self._step_s)
+        rate = float(self._rates[index]) if index < len(self._rates) else 0.0
+        return self._shaped(self._actuator.command + rate * dt_s, speed, bounds, dt_s)
+
+    def _goal(self, path: PlanPath, pose: SE2, speeds: Array, bound: Bound) -> Goal:
+        """Where the path lies beside a base motion that starts at `pose` and bends as the path does, as far as a car may."""
+        way = speeds * self._step_s
+        station = path.project(pose)[0]
+        x, y, yaw, curvature = path.along(np.concatenate([[station], station + np.cumsum(way)]))
+        base = np.clip((curvature[1:] + curvature[:-1]) / 2.0, bound.low, bound.high)
+        turn = base * way
+        heading = pose.yaw + np.cumsum(turn)
+        middle = heading - turn / 2.0
+        to_x, to_y = x[1:] - pose.x - np.cumsum(way * np.cos(middle)), y[1:] - pose.y - np.cumsum(way * np.sin(middle))
+        side = to_y * np.cos(heading) - to_x * np.sin(heading)
+        turned = np.remainder(yaw[1:] - heading + math.pi, 2.0 * math.pi) - math.pi
+        return Goal(np.clip(side, -SIDE_MAX_M, SIDE_MAX_M), np.clip(turned, -TURN_MAX_RAD, TURN_MAX_RAD), base, speeds)
+
+    def _cost(self, speeds: Array) -> Cost:
         config = self._config
-        now, ahead = path.at(age_s), path.at(age_s + self._model.accel_delay_s)
-        if ahead.speed_mps < config.standstill_mps and speed_mps < config.standstill_mps:
-            self._integral = 0.0
-            return config.hold_accel_mps2, True
-        error = now.speed_mps - speed_mps
-        share = self._integral + config.speed_integral_gain * error * dt_s
-        self._integral = min(max(share, -config.integral_max_mps2), config.integral_max_mps2)
-        return ahead.accel_mps2 + config.speed_gain * error + self._integral, False
+        weighed = np.maximum(speeds, config.low_speed_mps)
+        return Cost(config.cross_track_m**-2, (weighed / config.lateral_speed_mps) ** 2, (weighed**2 / config.lateral_jerk_mps3) ** 2)
 
-    def _shape(self, curvature: float, accel: float, speed_mps: float, dt_s: float) -> None:
-        limits, speed = self._limits, abs(speed_mps)
-        largest = MARGIN * limits.curvature_at(speed)
-        curvature = min(max(curvature, -largest), largest)
-        steer = self._model.steer(self._curvature)
-        # d(curvature)/d(steer) of the bicycle is 1 / (wheelbase · cos²(steer)).
-        by_rate = MARGIN * limits.steer_rate_at(speed) * dt_s / (self._model.wheelbase_m * math.cos(steer) ** 2)
-        by_jerk = MARGIN * limits.lateral_jerk_mps3 * dt_s / (speed * speed) if speed > 0.1 else math.inf
-        self._curvature = _towards(self._curvature, curvature, min(by_rate, by_jerk))
-        accel = min(max(accel, MARGIN * limits.accel_min_mps2), MARGIN * limits.accel_max_mps2)
-        self._accel = _towards(self._accel, accel, MARGIN * limits.jerk_mps3 * dt_s)
+    def _bound(self, speeds: Array, bounds: Bounds) -> Bound:
+        squared = np.maximum(speeds * speeds, 1e-2)
+        rate = np.minimum(self._steer_rate(speeds), RATE_SHARE * self._limits.lateral_jerk_mps3 / squared)
+        largest = np.minimum(self._tightest(), LATERAL_ACCEL_SHARE * min(bounds.lateral_accel_mps2, self._limits.lateral_accel_mps2) / squared)
+        return Bound(rate, -largest, largest)
 
+    def _tightest(self) -> float:
+        return CURVATURE_SHARE * min(self._limits.curvature_per_m, self._lock_per_m)
 
-def _nearest(path: PlanPath, age_s: float, moved: SE2) -> tuple[float, PathPoint]:
-    """Time and point of the path beside the car: a lag along the path must not read as an error across it."""
-    time_s = age_s
-    point = path.at(time_s)
-    for _ in range(3):  # Newton; converges at once except on a plan that stands
-        if point.speed_mps < 0.5:
-            break
-        shift = point.pose.between(moved).x / point.speed_mps
-        time_s = min(max(time_s + shift, age_s - MAX_SHIFT_S), age_s + MAX_SHIFT_S)
-        point = path.at(time_s)
-    return time_s, point
+    def _steer_rate(self, speeds: Array) -> Array:
+        """Largest curvature rate by the steering rate; d(curvature)/d(steer) of the bicycle is (1 + (curvature · wheelbase)²) / wheelbase."""
+        slowest = min(self._limits.steer_rate_at(0.0), self._limits.steer_rate_at(float(speeds.max())))
+        per_rad = (1.0 + (self._actuator.command * self._model.wheelbase_m) ** 2) / self._model.wheelbase_m
+        return np.full(len(speeds), RATE_SHARE * slowest * per_rad)
 
-
-def _towards(start: float, target: float, step: float) -> float:
-    return min(max(target, start - step), start + step)
+    def _shaped(self, curvature: float, speed: float, bounds: Bounds, dt_s: float) -> float:
+        """Within the bounds at the measured speed, whatever the preview expected."""
+        command = self._actuator.command
+        bound = self._bound(np.array([speed]), bounds)
+        largest, step = float(bound.high[0]), float(bound.rate[0]) * dt_s
+        wanted = min(max(curvature, -largest), largest) if math.isfinite(curvature) else command
+        return min(max(wanted, command - step), command + step)

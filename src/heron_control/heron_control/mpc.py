@@ -1,0 +1,188 @@
+"""Model-predictive control of what an actuator with a lag moves: a quadratic program over the command's rates, solved with OSQP.
+
+Lateral and longitudinal motion have one shape. A command c changes at the rate u, the actuator a lags behind it, and a moves two chained integrals:
+
+    c' = u      a' = (c + offset - a) / lag      w' = g (a - a_base)      z' = g w
+
+Along a path, a is the curvature, w the heading error, z the lateral error and g the speed, as the kinematic bicycle has it; along time, a is the
+acceleration, w the speed error, z the position error and g is 1. States are eliminated: only the rates are unknown, and no bound can be infeasible.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import osqp
+from numpy.typing import NDArray
+from scipy import sparse
+
+Array = NDArray[np.float64]
+
+# The program is scaled to rates and costs about 1, so one step size of ADMM serves it. Nothing depends on time: the same inputs give the same bits.
+RHO = 0.3
+ITERATIONS = 400
+CHECK_EVERY = 20
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a preview starts: actuator `a`, command `c`, and the offset by which the actuator ends beyond its command."""
+
+    actuator: float
+    command: float
+    offset: float
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a preview shall reach, at the ends of its steps; each (steps,).
+
+    Attributes:
+        z, w: reference of the second and first integral, seen from the base motion.
+        a_base: actuator value of the base motion, mean of each step.
+        gain: g of each step.
+    """
+
+    z: Array
+    w: Array
+    a_base: Array
+    gain: Array
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Weights, each one over the square of an error that is as bad as the others; (steps,) or scalar."""
+
+    z: Array | float
+    w: Array | float
+    rate: Array | float
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Largest |rate| and range of the command for each step; (steps,)."""
+
+    rate: Array
+    low: Array
+    high: Array
+
+
+class Preview:
+    """Solves for the command's rates over a horizon; set up once, its values replaced at each tick.
+
+    Args:
+        steps: of the horizon.
+        step_s: length of each.
+        lag_s: of the actuator.
+    """
+
+    def __init__(self, steps: int, step_s: float, lag_s: float) -> None:
+        self.steps, self.step_s = steps, step_s
+        self._response(lag_s)
+        ones = np.ones((steps, steps))
+        self._ramp = np.tril(ones) * step_s  # rates → command at the end of each step
+        self._upper = np.nonzero(np.triu(ones).T)[::-1]  # rows, columns in the order of a CSC matrix's upper triangle
+        self._solver: Any = osqp.OSQP(algebra="builtin")
+        bound = np.ones(2 * steps)
+        self._solver.setup(
+            sparse.csc_matrix(np.triu(ones + steps * np.eye(steps))),
+            np.zeros(steps),
+            sparse.csc_matrix(np.vstack([np.eye(steps), self._ramp])),
+            -bound,
+            bound,
+            rho=RHO,
+            adaptive_rho=False,
+            scaling=0,
+            max_iter=ITERATIONS,
+            check_termination=CHECK_EVERY,
+            eps_abs=TOLERANCE,
+            eps_rel=TOLERANCE,
+            polishing=False,
+            warm_starting=True,
+            verbose=False,
+        )
+
+    def reset(self) -> None:
+        """Forgets the last solution."""
+        self._solver.warm_start(x=np.zeros(self.steps), y=np.zeros(2 * self.steps))
+
+    def solve(self, start: Start, goal: Goal, cost: Cost, bound: Bound) -> Array | None:
+        """Rates of the command (steps,), inside their bounds; None when there is no trustworthy solution.
+
+        A command that is out of its range at the start returns at the largest rate: the range opens as far as that needs.
+        """
+        scale = float(bound.rate.max())
+        if not (math.isfinite(scale) and scale > 0.0):
+            return None
+        w_map, z_map, w_free, z_free = self._predict(start, goal)
+        w_map *= scale
+        z_map *= scale
+        z_cost, w_cost = np.broadcast_to(cost.z, self.steps), np.broadcast_to(cost.w, self.steps)
+        weighted_z, weighted_w = z_map.T * z_cost, w_map.T * w_cost
+        hessian = weighted_z @ z_map + weighted_w @ w_map
+        hessian[np.diag_indices(self.steps)] += scale * scale * cost.rate
+        gradient = weighted_z @ (z_free - goal.z) + weighted_w @ (w_free - goal.w)
+        size = float(np.trace(hessian)) / self.steps
+        if not (math.isfinite(size) and size > 0.0 and np.isfinite(gradient).all()):
+            return None
+        most = bound.rate / scale
+        travel = np.cumsum(bound.rate) * self.step_s
+        low = (np.minimum(bound.low, start.command + travel) - start.command) / scale
+        high = (np.maximum(bound.high, start.command - travel) - start.command) / scale
+        self._solver.update(
+            q=gradient / size, l=np.concatenate([-most, np.minimum(low, high)]), u=np.concatenate([most, high]), Px=hessian[self._upper] / size
+        )
+        found = self._solver.solve(raise_error=False)
+        if found.info.status_val not in (osqp.SolverStatus.OSQP_SOLVED, osqp.SolverStatus.OSQP_SOLVED_INACCURATE):
+            self.reset()
+            return None
+        rates: Array = np.clip(found.x, -most, most) * scale
+        return rates if np.isfinite(rates).all() else None
+
+    def actuator(self, start: Start, rates: Array) -> Array:
+        """Mean actuator value of each step under `rates`, (steps,)."""
+        settled = start.command + start.offset
+        mean: Array = (self._mean_map @ rates + settled * self.step_s + (start.actuator - settled) * self._decay_1) / self.step_s
+        return mean
+
+    def _predict(self, start: Start, goal: Goal) -> tuple[Array, Array, Array, Array]:
+        """Maps from rates to w and z at the ends of the steps, and both without any rate."""
+        g, h = goal.gain, self.step_s
+        settled = start.command + start.offset
+        away = start.actuator - settled
+        first = settled * h + away * self._decay_1 - goal.a_base * h  # integrals of a - a_base over each step
+        second = settled * h * h / 2.0 + away * self._decay_2 - goal.a_base * h * h / 2.0
+        w_step = g * first
+        w_free = np.cumsum(w_step)
+        z_free = np.cumsum(g * (h * (w_free - w_step) + g * second))
+        column = g[:, None]
+        w_steps = column * self._mean_map
+        w_map = np.cumsum(w_steps, axis=0)
+        z_map = np.cumsum(column * (h * (w_map - w_steps) + column * self._double_map), axis=0)
+        return w_map, z_map, w_free, z_free
+
+    def _response(self, lag_s: float) -> None:
+        """Integrals over each step of the actuator's response, exact: to its start value, and to each rate."""
+        n, h = self.steps, self.step_s
+        edges = np.arange(n) * h
+        if lag_s > 0.0:
+            at_edge = np.exp(-edges / lag_s)
+            left = math.exp(-h / lag_s)
+            once = lag_s * (1.0 - left)  # integral of exp(-t / lag) over a step
+            twice = lag_s * (h - once)  # integral of that integral
+        else:
+            at_edge, left, once, twice = np.zeros(n), 0.0, 0.0, 0.0
+        self._decay_1, self._decay_2 = at_edge * once, at_edge * twice
+        # To a rate of 1 during step i the actuator responds there with t - lag + lag exp(-t / lag), afterwards with h - lag (1 - left) exp(-t / lag).
+        own_1, own_2 = h * h / 2.0 - lag_s * h + lag_s * once, h**3 / 6.0 - lag_s * h * h / 2.0 + lag_s * twice
+        reached = h - lag_s * (1.0 - left)  # the actuator at the end of step i
+        self._mean_map, self._double_map = np.zeros((n, n)), np.zeros((n, n))
+        for i in range(n):
+            self._mean_map[i, i], self._double_map[i, i] = own_1, own_2
+            after = at_edge[: n - 1 - i]
+            self._mean_map[i + 1 :, i] = h * h + (reached - h) * after * once
+            self._double_map[i + 1 :, i] = h**3 / 2.0 + (reached - h) * after * twice
