@@ -13,19 +13,21 @@ from heron_control.longitudinal import SPEED_MAX_MPS, Longitudinal
 from heron_control.mpc import Array, Bound, Cost, Goal, Preview, Start
 from heron_control.path import PlanPath, arc
 from heron_core.limits import Limits, StopLimits
-from heron_core.se2 import SE2
+from heron_core.se2 import SE2, wrap_angle
 from heron_core.vehicle_model import VehicleModel
 
 # The tracker keeps within these shares of the limits, so that a healthy drive never wakes the gate: ticks come early and late, and the gate may see a
 # higher speed (that of the outer wheel). The tightest curvature depends on neither.
 RATE_SHARE = 0.9
-LATERAL_ACCEL_SHARE = 0.95
+LATERAL_ACCEL_SHARE = 0.98
 CURVATURE_SHARE = 0.998
 # Beyond these the linear model means nothing, and the command is at its bounds anyway.
 SIDE_MAX_M = 10.0
 TURN_MAX_RAD = 1.0
-OFFSET_TIME_S = 1.0  # over which the lasting difference between asked and measured curvature is learnt
+# How the car turns lastingly differs from what the road wheels are asked for (a sensor's zero, tyres): learnt from odometry over this time.
+OFFSET_TIME_S = 0.7
 OFFSET_MAX_PER_M = 0.01
+OFFSET_SPEED_MIN_MPS = 3.0  # slower, the yaw rate is mostly noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Tracker:
         self._rates: Array = np.zeros(self._config.horizon_steps)
         self._rates_age_s = 0.0
         self._offset = 0.0
+        self._before: tuple[PlanPath, SE2] | None = None
         self._longitudinal.reset(accel_mps2)
 
     def sent(self, steer_rad: float, accel_mps2: float) -> None:
@@ -125,17 +128,18 @@ class Tracker:
         error = beside.between(moved)
         drive = self._longitudinal.step(path, age_s, station, speed, (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s)
         self._actuator.advance(dt_s)
-        self._learn(car.steer_rad, dt_s)
+        self._learn(path, moved, speed, dt_s)
         curvature = self._lateral(path, moved, speed, drive.speeds_mps, bounds, dt_s)
         self._actuator.sent(curvature)
         return Motion(self._model.steer(curvature), drive.accel_mps2, drive.hold, error.y, error.yaw)
 
-    def _learn(self, measured_rad: float | None, dt_s: float) -> None:
-        if measured_rad is None:
-            return
-        away = self._model.curvature(measured_rad) - self._actuator.value
-        offset = self._offset + (away - self._offset) * dt_s / OFFSET_TIME_S
-        self._offset = min(max(offset, -OFFSET_MAX_PER_M), OFFSET_MAX_PER_M)
+    def _learn(self, path: PlanPath, moved: SE2, speed: float, dt_s: float) -> None:
+        before, self._before = self._before, (path, moved)
+        if before is None or before[0] is not path or speed < OFFSET_SPEED_MIN_MPS:
+            return  # two poses compare only as seen from one plan
+        away = wrap_angle(moved.yaw - before[1].yaw) / (speed * dt_s) - self._actuator.value
+        away = min(max(away, -OFFSET_MAX_PER_M), OFFSET_MAX_PER_M)
+        self._offset += (away - self._offset) * min(dt_s / OFFSET_TIME_S, 1.0)
 
     def _lateral(self, path: PlanPath, moved: SE2, speed: float, speeds: Array, bounds: Bounds, dt_s: float) -> float:
         pose, actuator = moved, self._actuator.value + self._offset
