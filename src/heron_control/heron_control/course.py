@@ -18,7 +18,7 @@ from heron_core.trajectory import POINTS, STEP_S, Trajectory
 from heron_core.vehicle_model import VehicleModel
 
 GRID_M = 0.1  # between two samples of a course: linear in between errs by 0.3 mm in the tightest curve
-BLEND_S = 2.0  # a lateral error is led back over this time of travel
+BLEND_S = 1.5  # a lateral error is led back over this time of travel
 BLEND_MIN_M = 6.0
 BLEND_JERK_MPS3 = 1.5  # a large error takes longer: |jerk| of leading it back
 SPEED_GAIN = 0.8  # acceleration per speed error, 1/s
@@ -194,6 +194,7 @@ def course_plan(
     *,
     accel_mps2: float | None = None,
     near_m: float | None = None,
+    begin_at_car: bool = True,
 ) -> Trajectory:
     """A feasible plan of 40 points that begins where the car is and goes smoothly back to the course and its speed.
 
@@ -205,8 +206,11 @@ def course_plan(
         sequence: of the plan.
         accel_mps2: acceleration of the car now; None: what the course has there.
         near_m: arc length around which the car is, see `Course.nearest`.
+        begin_at_car: False: the plan lies on the course all along, however far the car is from it; to see how control leads a car back.
     """
     s_m, offset, heading = course.offset(pose, near_m)
+    if not begin_at_car:
+        offset = heading = 0.0
     blend = _Blend(course, s_m, offset, heading, speed_mps)
     accel = course.at(s_m).accel_mps2 if accel_mps2 is None else accel_mps2
     speed, driven, dt = max(speed_mps, 0.0), 0.0, STEP_S / FINE

@@ -132,5 +132,5 @@ def test_after_the_line_the_plan_stands() -> None:
 
 @pytest.mark.parametrize("wrong", [lambda: Course([], 1.0), lambda: Course(straight(1.0), 0.0), lambda: Segment(0.0), lambda: Segment(1.0, math.nan)])
 def test_impossible_courses_are_refused(wrong: object) -> None:
-    with pytest.raises(ValueError, match="needed|needs"):
+    with pytest.raises(ValueError, match="need"):
         wrong()  # type: ignore[operator]

@@ -142,4 +142,4 @@ def test_a_car_that_stands_says_so(model: VehicleModel) -> None:
 @pytest.mark.parametrize("start", [{"speed_mps": -1.0}, {"steer_rad": 0.7}, {"speed_mps": math.nan}])
 def test_an_impossible_start_is_refused(model: VehicleModel, start: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="allowed"):
-        Plant(model, **start)
+        Plant(model, **start)  # type: ignore[arg-type]
