@@ -36,9 +36,9 @@ class TrackerConfig:
     lateral_speed_mps: float = 0.3
     lateral_jerk_mps3: float = 1.5
     low_speed_mps: float = 2.0
-    station_m: float = 0.3
-    speed_mps: float = 0.4
-    jerk_mps3: float = 1.0
+    station_m: float = 0.2
+    speed_mps: float = 0.3
+    jerk_mps3: float = 2.0
     beyond_accel_mps2: float = -1.0
     hold_accel_mps2: float = -0.8
     standstill_mps: float = 0.15

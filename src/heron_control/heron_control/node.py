@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from heron_msgs.srv import Engage
+from heron_msgs.srv import Bookmark, Engage
 
 from heron_can.car import load_car
 from heron_can.io import CanIo
 from heron_control.can_codec import CanCodec
 from heron_control.codec import RawFrame
 from heron_control.config import ControlConfig
-from heron_control.engagement import check_shadow_bus
+from heron_control.engagement import Change, car_listens, check_shadow_bus
 from heron_control.gate import Gate
+from heron_control.network import check_network
 from heron_control.pilot import Pilot, engagement_report
 from heron_core.limits import load_limits
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
 from heron_core.vehicle_model import load_vehicle_model
 from heron_runtime.node import HeronNode
+
+PLANNERS_PERIOD_NS = 100_000_000
 
 
 class ControlNode(HeronNode):
@@ -36,28 +41,45 @@ class ControlNode(HeronNode):
         car = load_car(folder, tuple(Path(entry) for entry in config.dbc_search))
         self._codec = CanCodec(car)
         buses = {name: bus for name, bus in car.buses(config.interface, config.listen_only).items() if name in self._codec.buses}
-        if shadow:
-            for name, bus in buses.items():
+        for name, bus in buses.items():
+            if shadow:
                 check_shadow_bus(name, bus.interface, bus.listen_only)
+            elif car_listens(bus.interface, bus.listen_only):
+                check_network(os.environ, config.trust_network)
         gate = Gate(limits, model, self._codec, self._write)
-        self._pilot = Pilot(config.tracker, limits, model, gate, shadow, round(config.odometry_s * 1e9))
+        self._pilot = Pilot(
+            config.tracker,
+            limits,
+            model,
+            gate,
+            shadow,
+            round(config.odometry_s * 1e9),
+            required=config.required_components,
+            health_silent_s=config.health_silent_s,
+            planner=config.planner,
+        )
         self._ios: dict[str, CanIo] = {}
         for name, bus in buses.items():
             self._ios[name] = CanIo.shared(name, bus, car.wanted[name])
             self.at_end(self._ios[name].release)
+        self.at_end(lambda: gate.close(self.now_ns()))
         self._rejected = ""
+        self._told = self._pilot.engagement.state
         self._status = self.advertise("/control/status")
         self.subscribe("/odom", self._pilot.add_odometry)
         self.subscribe("/plan/trajectory", self._on_plan)
+        self.subscribe("/diagnostics", self._pilot.set_health)
         self.subscribe("/vehicle/state", self._on_state)
-        self.every(round(config.status_period_s * 1e9), lambda: self._status.publish(self._pilot.status(self.instant())))
+        self.every(round(config.status_period_s * 1e9), self._tell)
+        self.every(PLANNERS_PERIOD_NS, self._look_for_planners)
         self.serve("~/engage", Engage, self._on_engage)
+        self.serve("~/bookmark", Bookmark, self._on_bookmark)
 
     def report(self) -> dict[str, Any]:
         """Gate, engagement, rejected plans."""
         return {
             "gate": self._pilot.gate.report(),
-            "engagement": engagement_report(self._pilot.engagement),
+            "engagement": engagement_report(self._pilot),
             "plans_rejected": dict(self._pilot.check.rejected),
         }
 
@@ -70,18 +92,34 @@ class ControlNode(HeronNode):
         if fault:
             self.count(f"plan_{reason}")
         if fault and reason != self._rejected:  # say it once, count it always
-            self.event("plan", f"rejected: {fault}")
+            self.event("plan", f"rejected: {fault}", f"plan_{reason}")
         self._rejected = reason
 
     def _on_state(self, state: VehicleState) -> None:
         tick = self._pilot.tick(state, self.instant(), self.now_ns)
-        for change in tick.changes:
-            self.event(change.kind, change.text)
+        self._say(tick.changes)
         if tick.stages is not None:
             self.trace(tick.stages)
+        if self._pilot.engagement.state is not self._told:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._told = self._pilot.engagement.state
+        self._status.publish(self._pilot.status(self.instant()))
+
+    def _look_for_planners(self) -> None:
+        names = self.publishers_of("/plan/trajectory")
+        self._pilot.set_planners(len(names), ", ".join(names))
+
+    def _say(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.event(change.kind, change.text, change.cause)
 
     def _on_engage(self, request: Any, response: Any) -> Any:
         response.success, response.reason = self._pilot.request(request.engage)
-        verb = "engaged" if request.engage else "disengaged"
-        self.event("engagement" if request.engage else "disengagement", verb if response.success else f"refused: {response.reason}")
+        return response
+
+    def _on_bookmark(self, request: Any, response: Any) -> Any:
+        self.event("bookmark", request.text, "asked")
+        response.success = True
         return response

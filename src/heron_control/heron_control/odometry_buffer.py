@@ -16,17 +16,23 @@ class OdometryBuffer:
     def __init__(self, keep_ns: int) -> None:
         self._keep_ns = keep_ns
         self._samples: deque[Odometry] = deque()
+        self.breaks = 0
+        """Times that the chain of motion broke: poses before and after a break have nothing to do with each other."""
 
     def add(self, sample: Odometry) -> None:
         """Appends a sample; an invalid one breaks the chain of motion."""
         if not sample.valid:
-            self._samples.clear()
+            self._break()
             return
         if self._samples and not 0 < sample.stamp_ns - self._samples[-1].stamp_ns <= MAX_GAP_NS:
-            self._samples.clear()
+            self._break()
         self._samples.append(sample)
         while self._samples[0].stamp_ns < sample.stamp_ns - self._keep_ns:
             self._samples.popleft()
+
+    def _break(self) -> None:
+        self.breaks += 1
+        self._samples.clear()
 
     @property
     def newest_ns(self) -> int | None:

@@ -2,71 +2,210 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from heron_core.clock import Instant
 from heron_core.limits import Limits
-from heron_core.trajectory import STEP_S, Trajectory
+from heron_core.se2 import SE2
+from heron_core.trajectory import HORIZON_S, STEP_S, Trajectory
 
 # A plan beyond these is not a car's motion, whatever the limits say: it is refused whole. Inside them the gate narrows what is too much.
 MAX_SPEED_MPS = 60.0
 MIN_SPEED_MPS = -0.3  # reverse is refused; a policy may round standstill a little below zero
+MAX_BACK_M = 0.1  # per step, against the plan's own heading
 MAX_STEP_ACCEL_MPS2 = 12.0
 MAX_YAW_RATE_RPS = 1.5
 POSITION_SLACK_M = 0.5  # per step, between the distance of two points and their speeds
+# A jump shows in the near part of two plans. Later a sudden but sound change, such as swerving at the limit of lateral jerk, is further from the
+# plan before than any jump may be.
+NEAR_S = 1.0
+RIVAL_NS = 1_000_000_000  # within this time two policies plan at once
 
-REASONS = ("malformed", "future", "stale", "out_of_order", "implausible")
+REASONS = ("malformed", "not_pinned", "future", "stale", "duplicated", "out_of_order", "reverse", "implausible", "unplaced", "jump", "closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a new plan is compared with while Heron drives.
+
+    Attributes:
+        plan: in use.
+        moved: base_link at the new plan's stamp, seen from base_link at the stamp of the plan in use.
+        car: base_link now, seen from base_link at the new plan's stamp.
+        speed_mps: of the car.
+    """
+
+    plan: Trajectory
+    moved: SE2
+    car: SE2
+    speed_mps: float
 
 
 class PlanCheck:
-    """Judges plans one after the other."""
+    """Judges plans one after the other.
+
+    Attributes:
+        rejected: reason → plans.
+        closed: why no plan of anybody is taken, or empty.
+        foreign: what a plan of another planner than the pinned one said, or empty.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._last_stamp_ns = -1
+        self._last: Trajectory | None = None
+        self._pinned: str | None = None
+        self._heard: dict[str, int] = {}
         self.rejected: dict[str, int] = dict.fromkeys(REASONS, 0)
+        self.closed = ""
+        self.foreign = ""
 
     def reset(self) -> None:
-        """Forgets the last stamp, after the clock stepped back."""
-        self._last_stamp_ns = -1
+        """Forgets the last plan, after the clock stepped back."""
+        self._last = None
 
-    def fault(self, plan: Trajectory, now_ns: int) -> str | None:
+    def pin(self) -> None:
+        """From now on plans come from whom the last one came from, and no plan is out of sequence."""
+        self._pinned = self._last.policy if self._last is not None else None
+        self.closed = self.foreign = ""
+
+    def unpin(self) -> None:
+        """Whoever plans may be another."""
+        self._pinned = None
+        self.closed = self.foreign = ""
+
+    def fault(self, plan: Trajectory, at: Instant, reference: Reference | None = None) -> str | None:
         """Why the plan must not be followed, or None; starts with one of `REASONS`."""
-        text = self._judge(plan, now_ns)
+        text = self._judge(plan, at, reference)
         if text is None:
-            self._last_stamp_ns = plan.stamp_ns
+            self._last = plan
         else:
             self.rejected[text.split(":")[0]] += 1
         return text
 
-    def _judge(self, plan: Trajectory, now_ns: int) -> str | None:
+    def rivals(self, steady_ns: int) -> str:
+        """Who has planned within the last second, where that is more than one policy, else empty."""
+        self._heard = {policy: heard_ns for policy, heard_ns in self._heard.items() if steady_ns - heard_ns <= RIVAL_NS}
+        return f"plans of {len(self._heard)} policies" if len(self._heard) > 1 else ""
+
+    def refuse(self, reason: str, text: str) -> str:
+        """Counts a rejection that was judged elsewhere."""
+        self.rejected[reason] += 1
+        return f"{reason}: {text}"
+
+    def _judge(self, plan: Trajectory, at: Instant, reference: Reference | None) -> str | None:
         malformed = plan.fault()
         if malformed is not None:
             return f"malformed: {malformed}"
+        self._heard[plan.policy] = at.steady_ns
+        if self.closed:
+            return f"closed: {self.closed}"
+        wrong = self._order(plan) or self._age(plan, at.now_ns)
+        if wrong is not None:
+            return wrong
+        backward = reverse(plan)
+        if backward is not None:
+            return f"reverse: {backward}"
+        implausible = implausibility(plan)
+        if implausible is not None:
+            return f"implausible: {implausible}"
+        jumped = None if reference is None else jump(plan, (at.now_ns - plan.stamp_ns) / 1e9, reference, self._limits)
+        return None if jumped is None else f"jump: {jumped}"
+
+    def _order(self, plan: Trajectory) -> str | None:
+        last = self._last
+        if self._pinned is not None and plan.policy != self._pinned:
+            self.foreign = f"plans of policy {plan.policy[:12]} beside those of {self._pinned[:12]}"
+            return f"not_pinned: {self.foreign}"
+        if last is None:
+            return None
+        if (plan.stamp_ns, plan.sequence, plan.crc, plan.policy) == (last.stamp_ns, last.sequence, last.crc, last.policy):
+            return f"duplicated: sequence {plan.sequence}"
+        if plan.stamp_ns <= last.stamp_ns:
+            return f"out_of_order: {(last.stamp_ns - plan.stamp_ns) / 1e6:.0f} ms before the last plan"
+        if self._pinned is not None and plan.sequence <= last.sequence:  # a later stamp with an earlier number: not the one who sent the last
+            self.foreign = f"sequence {plan.sequence} after {last.sequence}"
+            return f"not_pinned: {self.foreign}"
+        return None
+
+    def _age(self, plan: Trajectory, now_ns: int) -> str | None:
         age_s = (now_ns - plan.stamp_ns) / 1e9
         if age_s < -self._limits.plan.future_max_s:
             return f"future: stamped {-age_s * 1e3:.0f} ms ahead"
         if age_s > self._limits.ladder.soft_stop_s:
             return f"stale: {age_s * 1e3:.0f} ms old"
-        if plan.stamp_ns <= self._last_stamp_ns:
-            return f"out_of_order: {(self._last_stamp_ns - plan.stamp_ns) / 1e6:.0f} ms before the last plan"
-        implausible = implausibility(plan)
-        return None if implausible is None else f"implausible: {implausible}"
+        return None
+
+
+def _points(plan: Trajectory) -> NDArray[np.float64]:
+    """(41, 4) x, y, yaw, speed, from the stamp on; the speed at the stamp is that of the first point."""
+    points = plan.points.astype(np.float64)
+    return np.vstack([[0.0, 0.0, 0.0, points[0, 3]], points])
+
+
+def reverse(plan: Trajectory) -> str | None:
+    """Where the plan goes backward, or None. Needs 40 finite points."""
+    points = _points(plan)
+    if points[:, 3].min() < MIN_SPEED_MPS:
+        return f"speed {points[:, 3].min():.1f} m/s"
+    heading = (points[1:, 2] + points[:-1, 2]) / 2.0 + np.where(np.abs(np.diff(points[:, 2])) > math.pi, math.pi, 0.0)  # yaw may pass half a turn
+    along = np.diff(points[:, 0]) * np.cos(heading) + np.diff(points[:, 1]) * np.sin(heading)
+    return f"{-along.min():.1f} m backward between two points" if along.min() < -MAX_BACK_M else None
 
 
 def implausibility(plan: Trajectory) -> str | None:
     """Why the points are not the motion of a car, or None. Needs 40 finite points."""
-    points = np.vstack([np.zeros(4), plan.points.astype(np.float64)])
+    points = _points(plan)
     speed = points[1:, 3]
-    if speed.max() > MAX_SPEED_MPS or speed.min() < MIN_SPEED_MPS:
-        return f"speed {speed.min():.1f} .. {speed.max():.1f} m/s"
+    if speed.max() > MAX_SPEED_MPS:
+        return f"speed {speed.max():.1f} m/s"
     if np.abs(np.diff(speed)).max() > MAX_STEP_ACCEL_MPS2 * STEP_S:
         return "speed jumps between two points"
     turn = np.abs(np.remainder(np.diff(points[:, 2]) + np.pi, 2.0 * np.pi) - np.pi)
     if turn.max() > MAX_YAW_RATE_RPS * STEP_S:
         return f"yaw turns by {turn.max():.2f} rad between two points"
     moved = np.hypot(np.diff(points[:, 0]), np.diff(points[:, 1]))
-    before = np.concatenate([speed[:1], speed[:-1]])
-    expected = (speed + before) / 2.0 * STEP_S
+    expected = (speed + points[:-1, 3]) / 2.0 * STEP_S
     if np.abs(moved - expected).max() > POSITION_SLACK_M + 0.2 * expected.max():
         return "points lie apart further than their speeds say, or closer"
     return None
+
+
+def jump(plan: Trajectory, age_s: float, reference: Reference, limits: Limits) -> str | None:
+    """Why the plan is not what follows from the one in use and from where the car is, or None.
+
+    Across: the near second of the plan may not leave the path in use, as far as both overlap. Along: the plan may not say that the car is elsewhere
+    now than odometry says, nor that it will be in a second where no car could get. Braking harder than before is no jump.
+    """
+    points, most = _points(plan), limits.plan
+    times = np.arange(len(points)) * STEP_S
+    near = np.linspace(age_s, min(age_s + NEAR_S, HORIZON_S), 6)
+    path = np.stack([np.interp(near, times, points[:, 0]), np.interp(near, times, points[:, 1])], axis=1)
+    here = reference.car.inverse().apply(path)  # seen from the car
+    furthest = reference.speed_mps * NEAR_S + limits.accel_max_mps2 * NEAR_S**2 / 2.0 + most.jump_forward_m
+    if abs(here[0, 0]) > most.jump_forward_m:
+        return f"{here[0, 0]:+.1f} m along, now"
+    if np.hypot(here[-1, 0], here[-1, 1]) > max(furthest, most.jump_forward_m):
+        return f"{np.hypot(here[-1, 0], here[-1, 1]):.1f} m in {NEAR_S:.0f} s from {reference.speed_mps:.1f} m/s"
+    across = distance_across(_points(reference.plan)[:, :2], reference.moved.apply(path))
+    off = abs(here[0, 1]) if across is None else across
+    return f"{off:.1f} m across" if off > most.jump_lateral_m else None
+
+
+def distance_across(line: NDArray[np.float64], points: NDArray[np.float64]) -> float | None:
+    """Largest distance of (n, 2) points from a polyline (m, 2), of those that lie beside it; None when none does."""
+    length = np.hypot(*np.diff(line, axis=0).T)
+    chosen = length > 1e-3
+    start, step = line[:-1][chosen], np.diff(line, axis=0)[chosen]
+    if not len(start):
+        return None
+    offset = points[:, None, :] - start[None]
+    share = np.einsum("nmk,mk->nm", offset, step) / np.einsum("mk,mk->m", step, step)
+    beside = (share[:, 0] >= 0.0) & (share[:, -1] <= 1.0)
+    if not beside.any():
+        return None
+    nearest = offset - np.clip(share, 0.0, 1.0)[..., None] * step[None]
+    return float(np.hypot(nearest[..., 0], nearest[..., 1]).min(axis=1)[beside].max())

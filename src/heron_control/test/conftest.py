@@ -1,16 +1,23 @@
-"""The demonstration car, and a bus that remembers."""
+"""The demonstration car, and a bus that remembers. Makes what tests of this package share importable."""
 
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from driven_car import DrivenCar
+
 from heron_control.codec import Grid, RawFrame
 from heron_control.command import Command
+from heron_control.config import TrackerConfig
 from heron_control.gate import Gate
+from heron_control.pilot import Pilot
 from heron_core.limits import Limits, load_limits
 from heron_core.vehicle_model import VehicleModel, load_vehicle_model
 
@@ -66,3 +73,13 @@ def bus() -> TestBus:
 @pytest.fixture
 def gate(limits: Limits, model: VehicleModel, bus: TestBus) -> Gate:
     return Gate(limits, model, bus, bus.write)
+
+
+@pytest.fixture
+def pilot(gate: Gate, limits: Limits, model: VehicleModel) -> Pilot:
+    return Pilot(TrackerConfig(), limits, model, gate, False, 3_000_000_000, required=("/policy",), planner="/policy")
+
+
+@pytest.fixture
+def car(pilot: Pilot) -> DrivenCar:
+    return DrivenCar(pilot)
