@@ -19,7 +19,9 @@ class ContainerConfig:
         shutdown_timeout_s: a clean-up that takes longer is cut off, with the stacks of all threads on stderr. Less than the 10 s that `ros2 launch`
             gives.
         freeze_gc: once all expected components are loaded, move them out of the cyclic collector's sight (a collection pauses timers by 100 ms).
-        realtime_priority: SCHED_FIFO priority of the executor thread, 1 to 99; 0 for normal scheduling.
+        realtime_priority: SCHED_FIFO priority of the executor thread, 1 to 99; the process's other threads get one or two less. 0 for normal
+            scheduling.
+        lock_memory: keep the process's memory from being paged out; once all expected components are loaded.
         nice: niceness of the whole process, -20 (favoured) to 19.
     """
 
@@ -30,6 +32,7 @@ class ContainerConfig:
     shutdown_timeout_s: float = 8.0
     freeze_gc: bool = True
     realtime_priority: int = 0
+    lock_memory: bool = False
     nice: int = 0
 
     def __post_init__(self) -> None:

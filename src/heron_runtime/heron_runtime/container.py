@@ -33,10 +33,11 @@ from heron_runtime.executor import ContainerExecutor
 from heron_runtime.health import StartUp
 from heron_runtime.loader import Components, LoadError, LoadRequest
 from heron_runtime.params import config_from_parameters, flatten
+from heron_runtime.realtime import Priorities, be_nice, lock_memory
 from heron_runtime.shm import mapped, sweep
 from heron_runtime.topics import topic_row
 from heron_runtime.transport import HUBS, LivePublisher
-from heron_runtime.watchdog import StopGuard, die_with_parent, schedule
+from heron_runtime.watchdog import StopGuard, die_with_parent
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
 NAME = "component_container"
@@ -65,6 +66,7 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         self.health = StartUp(tuple(name for name in self.config.expected_components if name))
         self.components = Components(self.context, executor, reserved=[self.get_fully_qualified_name()])
         self._executor, self._guard = executor, guard
+        self._priorities = Priorities(self.config.realtime_priority)
         self._started_s, self._settled = time.monotonic(), False
         for service_type, name, callback in (
             (LoadNode, "load_node", self._on_load),
@@ -130,10 +132,21 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
             self._fail(f"component {name} failed: {type(error).__name__}: {error}")
 
     def check_health(self) -> None:
-        """Publishes the container's status; ends the start-up when its time is over."""
+        """Publishes the container's status; ends the start-up when its time is over; threads that are new get their priority."""
         self._publish_health()
+        if self._settled or not self.health.expected:
+            self.prioritise()
         if not self._settled and self.health.expected and time.monotonic() - self._started_s > self.config.startup_timeout_s:
             self._startup_failed()
+
+    def prioritise(self) -> None:
+        """In the executor thread: gives this process's threads their real-time priority."""
+        self.warn(self._priorities.apply())
+
+    def warn(self, refusal: str) -> None:
+        """Logs a refusal, if there is one."""
+        if refusal:
+            self.get_logger().warning(refusal)
 
     def close(self) -> None:
         """Writes the components' reports, destroys them (last loaded, first destroyed), then this node."""
@@ -158,6 +171,9 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         if self._settled or not self.health.expected or self.health.missing(self.components.names().values()):
             return
         self._settled = True
+        self.prioritise()
+        if self.config.lock_memory:
+            self.warn(lock_memory())
         if self.config.freeze_gc:
             gc.collect()
             gc.freeze()
@@ -248,12 +264,9 @@ def run(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{NAME}: {error}\n")
         return EXIT_USAGE
     guard.name, guard.timeout_s = str(container.get_fully_qualified_name()), container.config.shutdown_timeout_s
-    for refusal in schedule(0, container.config.nice):
-        container.get_logger().warning(refusal)
+    container.warn(be_nice(container.config.nice))
     if spec:
         container.load_spec(spec["components"])
-    for refusal in schedule(container.config.realtime_priority, 0):
-        container.get_logger().warning(refusal)
     while not guard.stopping.is_set():
         try:
             executor.spin_once()

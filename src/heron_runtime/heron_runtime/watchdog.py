@@ -81,27 +81,6 @@ class StopGuard:
         os._exit(EXIT_HUNG)
 
 
-def schedule(realtime_priority: int, nice: int) -> list[str]:
-    """Applies niceness to the process and SCHED_FIFO to the calling thread; returns a sentence for each that was refused.
-
-    Threads started later are not real-time: a worker at SCHED_FIFO would compete with the executor.
-    """
-    refused = []
-    if nice:
-        try:
-            os.setpriority(os.PRIO_PROCESS, 0, nice)
-        except PermissionError:
-            refused.append(f"nice {nice} is not permitted, running at {os.getpriority(os.PRIO_PROCESS, 0)}: allow it in /etc/security/limits.conf")
-    if realtime_priority:
-        try:
-            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(realtime_priority))
-        except PermissionError:
-            refused.append(
-                f"SCHED_FIFO {realtime_priority} is not permitted, running at normal priority: allow 'rtprio' in /etc/security/limits.conf"
-            )
-    return refused
-
-
 def die_with_parent(parent_pid: int) -> None:
     """Makes the kernel send SIGTERM to this process when its supervisor dies, so that nothing keeps driving unsupervised (Linux)."""
     import ctypes
