@@ -31,6 +31,8 @@ class Grid:
 
     def nearest(self, value: float, low: float, high: float) -> float | None:
         """The expressible value nearest to `value` in [low, high], or None. Never rounds out of the range."""
+        if low > high:
+            return None
         first, last = math.ceil((low - self.offset) / self.step - GRID_SLACK), math.floor((high - self.offset) / self.step + GRID_SLACK)
         if first > last:
             return None

@@ -191,20 +191,19 @@ class Gate:
         return _Window(steer, accel, 0.0 if measured_rad is None else measured_rad, last, dt_s)
 
     def _steer_window(self, last: Command, speed_mps: float, measured_rad: float | None, dt_s: float) -> Range:
+        """A new request starts from where the wheels are, a running one from the last frame."""
+        start = last.steer_rad if last.steer_request else measured_rad
+        if start is None:
+            raise _RefusedError(NO_ANGLE)
         grid = self._codec.steer_grid
-        if not last.steer_request:
-            if measured_rad is None:
-                raise _RefusedError(NO_ANGLE)
-            if abs(measured_rad - last.steer_rad) > self._limits.following.steer_error_rad:
-                raise _RefusedError(f"steering moved since the last frame: {last.steer_rad:.3f} to {measured_rad:.3f} rad")
-        found = steer_range(self._limits, self._model, last.steer_rad, speed_mps, dt_s)
-        if grid.nearest(last.steer_rad, found.low, found.high) is not None:
+        found = steer_range(self._limits, self._model, start, speed_mps, dt_s)
+        if grid.nearest(start, found.low, found.high) is not None:
             return found
         if not last.steer_request:
-            raise _RefusedError(f"measured angle is beyond the limits: {last.steer_rad:.3f} rad at {speed_mps:.1f} m/s")
-        found = returning_range(self._limits, self._model, last.steer_rad, speed_mps, dt_s, grid.step)
-        if grid.nearest(last.steer_rad, found.low, found.high) is None:
-            raise _RefusedError(f"lateral acceleration is above its ceiling: {last.steer_rad:.3f} rad at {speed_mps:.1f} m/s")
+            raise _RefusedError(f"measured angle is beyond the limits: {start:.3f} rad at {speed_mps:.1f} m/s")
+        found = returning_range(self._limits, self._model, start, speed_mps, dt_s, grid.step)
+        if grid.nearest(start, found.low, found.high) is None:
+            raise _RefusedError(f"lateral acceleration is above its ceiling: {start:.3f} rad at {speed_mps:.1f} m/s")
         return found
 
     def _narrowed(self, command: Command, window: _Window) -> tuple[Command, tuple[str, ...]]:

@@ -37,8 +37,8 @@ def steer_range(limits: Limits, model: VehicleModel, last_rad: float, speed_mps:
     most = model.steer(curvature)
     limit = "steer_max_rad" if most == model.steer_max_rad else "lateral_accel_mps2" if curvature < limits.curvature_per_m else "curvature_per_m"
     reach = _reach(limits, model, last_rad, speed_mps, dt_s)
-    low, low_limit = max((reach.low, reach.low_limit), (-most, limit))
-    high, high_limit = min((reach.high, reach.high_limit), (most, limit))
+    low, low_limit = (-most, limit) if -most >= reach.low else (reach.low, reach.low_limit)
+    high, high_limit = (most, limit) if most <= reach.high else (reach.high, reach.high_limit)
     return Range(low, high, low_limit, high_limit)
 
 
