@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,5 +51,5 @@ class CoursePlanner(HeronNode):
     def _publish_due(self) -> None:
         while self._made and self.now_ns() - self._made[0].stamp_ns >= self._age_ns:
             plan = self._made.popleft()
-            self._plans.publish(plan)
+            self._plans.publish(replace(plan, stages=plan.stages.mark(inference_end_ns=self.now_ns())))
             self.count("plans")
