@@ -1,14 +1,25 @@
-"""Shorthand of the gate's tests: numbers of limits.yaml and vehicle.yaml written out, a gate that drives, and rows of what went over the bus."""
+"""Fixtures and shorthand of the gate's tests: a bus that remembers, a gate that drives, rows of what went over the bus and their judge.
+
+Numbers of limits.yaml and vehicle.yaml stand here as numbers: a test that reads them from the code would follow its faults.
+"""
 
 from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from heron_control.codec import RawFrame
+import pytest
+
+from heron_control.codec import Grid, RawFrame
 from heron_control.command import Command
 from heron_control.gate import Gate, Verdict
+from heron_core.limits import Limits, load_limits
+from heron_core.vehicle_model import VehicleModel, load_vehicle_model
+
+DEMO = Path(__file__).resolve().parents[3] / "config" / "vehicle" / "demo"
 
 TICK_NS = 10_000_000
 DT = 0.01
@@ -20,6 +31,61 @@ OFF = Command(0.0, 0.0, False, False)
 def ask(steer: float = 0.0, accel: float = 0.0, hold: bool = False) -> Command:
     """A command that requests both."""
     return Command(steer, accel, True, True, hold)
+
+
+class TestBus:
+    """A codec with its own simple layout, and the frames that were written."""
+
+    __test__ = False
+    steer_grid = Grid(STEER_STEP)
+    accel_grid = Grid(ACCEL_STEP)
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, RawFrame]] = []
+        self.works = True
+        self.counts: list[int] = []  # of the ticks whose first frame was written, or tried to be
+        self.count = 0
+        self.bend = (0, 0)  # raw steps that a faulty encoder adds to steer and accel
+
+    def encode(self, command: Command, count: int) -> Sequence[RawFrame]:
+        self.count = count
+        steer = round(command.steer_rad / STEER_STEP) + self.bend[0]
+        accel = round(command.accel_mps2 / ACCEL_STEP) + self.bend[1]
+        return [
+            RawFrame("vehicle", 0x2E0, struct.pack("<i??xx", steer, command.steer_request, command.hold)),
+            RawFrame("vehicle", 0x2F0, struct.pack("<i??xx", accel, command.accel_request, command.hold)),
+        ]
+
+    def decode(self, frames: Sequence[RawFrame], count: int) -> Command | None:
+        (steer, steer_on, hold), (accel, accel_on, _) = (struct.unpack("<i??xx", frame.data) for frame in frames)
+        return Command(steer * STEER_STEP, accel * ACCEL_STEP, steer_on, accel_on, hold)
+
+    def write(self, frame: RawFrame, now_ns: int) -> bool:
+        if frame.id == 0x2E0:
+            self.counts.append(self.count)
+        if self.works:
+            self.frames.append((now_ns, frame))
+        return self.works
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return load_limits(DEMO / "limits.yaml")
+
+
+@pytest.fixture
+def model() -> VehicleModel:
+    return load_vehicle_model(DEMO / "vehicle.yaml")
+
+
+@pytest.fixture
+def bus() -> TestBus:
+    return TestBus()
+
+
+@pytest.fixture
+def gate(limits: Limits, model: VehicleModel, bus: TestBus) -> Gate:
+    return Gate(limits, model, bus, bus.write)
 
 
 class Drive:

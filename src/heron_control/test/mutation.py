@@ -36,6 +36,7 @@ SUBJECTS = {
     "heron_control/heron_control/can_codec.py": GATE_TESTS,
 }
 TIMEOUT_S = 60.0
+FORK = multiprocessing.get_context("fork")
 LIMITS_OF = {"limits", "self", "stop", "soft", "hard", "frame", "model", "ladder", "plan"}
 LIMIT_FIELDS = {
     *("lateral_accel_mps2", "lateral_jerk_mps3", "curvature_per_m", "steer_rate_rps", "steer_rate_30mps_rps", "accel_max_mps2", "accel_min_mps2"),
@@ -189,23 +190,34 @@ def meet_tests(mutant: Mutant | None, file: str, answer: Connection) -> None:
             assert spec is not None
             module = sys.modules[name] = importlib.util.module_from_spec(spec)
             exec(compiled(mutant), module.__dict__)
-        arguments = ["-x", "-q", "-c", os.devnull, f"--rootdir={SRC}", "--import-mode=importlib", "-p", "no:cacheprovider", "-m", "not slow"]
+        sys.path.insert(0, str(Path(__file__).parent))
+        arguments = ["-x", "-q", "-c", os.devnull, f"--rootdir={SRC}", "--import-mode=importlib", "-p", "no:cacheprovider"]
+        arguments += ["--noconftest", "-p", "gate_drive"]  # nothing else of the package is loaded
         code = pytest.main([*arguments, *(str(SRC / test) for test in SUBJECTS[file])], plugins=[killer])
-        answer.send(killer.name if code else "")
+        answer.send((killer.name or f"pytest ended with {code}") if code else "")
     except BaseException as error:
         answer.send(f"{type(error).__name__} when loaded")
     os._exit(0)
 
 
+def unmutated_fault(file: str) -> str:
+    """The test that fails without any mutant: then no mutant is judged."""
+    receive, send = FORK.Pipe(duplex=False)
+    process = FORK.Process(target=meet_tests, args=(None, file, send))
+    process.start()
+    fault: str = receive.recv()
+    process.join()
+    return fault
+
+
 def run(chosen: list[Mutant], jobs: int, told: Callable[[Mutant, str], None]) -> dict[Mutant, str]:
     """Mutant → killer, or empty where it survived."""
-    fork = multiprocessing.get_context("fork")
     todo, running, found = list(reversed(chosen)), {}, {}
     while todo or running:
         while todo and len(running) < jobs:
             mutant = todo.pop()
-            receive, send = fork.Pipe(duplex=False)
-            process = fork.Process(target=meet_tests, args=(mutant, mutant.file, send))
+            receive, send = FORK.Pipe(duplex=False)
+            process = FORK.Process(target=meet_tests, args=(mutant, mutant.file, send))
             process.start()
             send.close()
             running[receive] = (mutant, process, time.monotonic())
@@ -280,6 +292,11 @@ def main() -> int:
     warm_up()
     everything = [mutant for file in SUBJECTS if options.only in file for mutant in mutants(file)]
     chosen = sample(everything) if options.sample else everything
+    for file in sorted({mutant.file for mutant in chosen}):
+        fault = unmutated_fault(file)
+        if fault:
+            print(f"{fault} fails without any mutant", file=sys.stderr)
+            return 2
     survivors = []
 
     def told(mutant: Mutant, killer: str) -> None:
