@@ -8,6 +8,8 @@ from heron_control.odometry_buffer import OdometryBuffer
 from heron_control.path import arc
 from heron_core.se2 import SE2
 
+LOST = -1  # the anchor is not one of any chain of motion
+
 
 class Placement:
     """The plan in use, anchored in `odom` when it was taken.
@@ -69,6 +71,7 @@ class Placement:
             return
         self.moved = self.moved.compose(arc(curvature_per_m, distance))
         self.reckoned_s += dt_s
+        self._breaks = LOST
         if pose is not None and trusted:  # a new chain of motion: go on from where the car was reckoned to be
             self._anchor, self._breaks = pose.compose(self.moved.inverse()), self._odometry.breaks
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from heron_core.clock import Instant
 from heron_core.limits import Limits
 from heron_core.se2 import SE2
-from heron_core.trajectory import HORIZON_S, STEP_S, Trajectory
+from heron_core.trajectory import STEP_S, Trajectory
 
 # A plan beyond these is not a car's motion, whatever the limits say: it is refused whole. Inside them the gate narrows what is too much.
 MAX_SPEED_MPS = 60.0
@@ -20,9 +20,10 @@ MAX_BACK_M = 0.1  # per step, against the plan's own heading
 MAX_STEP_ACCEL_MPS2 = 12.0
 MAX_YAW_RATE_RPS = 1.5
 POSITION_SLACK_M = 0.5  # per step, between the distance of two points and their speeds
-# A jump shows in the near part of two plans. Later a sudden but sound change, such as swerving at the limit of lateral jerk, is further from the
-# plan before than any jump may be.
-NEAR_S = 1.0
+# A jump across shows in the near part of two plans. Later a sudden but sound change, such as swerving at the limit of lateral jerk, is further from
+# the plan before than any jump may be.
+NEAR_S = 0.5
+REACH_S = 1.0  # a jump along shows in where no car can be by then
 RIVAL_NS = 1_000_000_000  # within this time two policies plan at once
 
 REASONS = ("malformed", "not_pinned", "future", "stale", "duplicated", "out_of_order", "reverse", "implausible", "unplaced", "jump", "closed")
@@ -177,20 +178,21 @@ def implausibility(plan: Trajectory) -> str | None:
 def jump(plan: Trajectory, age_s: float, reference: Reference, limits: Limits) -> str | None:
     """Why the plan is not what follows from the one in use and from where the car is, or None.
 
-    Across: the near second of the plan may not leave the path in use, as far as both overlap. Along: the plan may not say that the car is elsewhere
+    Across: the near part of the plan may not leave the path in use, as far as both overlap. Along: the plan may not say that the car is elsewhere
     now than odometry says, nor that it will be in a second where no car could get. Braking harder than before is no jump.
     """
     points, most = _points(plan), limits.plan
     times = np.arange(len(points)) * STEP_S
-    near = np.linspace(age_s, min(age_s + NEAR_S, HORIZON_S), 6)
-    path = np.stack([np.interp(near, times, points[:, 0]), np.interp(near, times, points[:, 1])], axis=1)
+    chosen = np.append(np.linspace(age_s, age_s + NEAR_S, 6), age_s + REACH_S)
+    path = np.stack([np.interp(chosen, times, points[:, 0]), np.interp(chosen, times, points[:, 1])], axis=1)
     here = reference.car.inverse().apply(path)  # seen from the car
-    furthest = reference.speed_mps * NEAR_S + limits.accel_max_mps2 * NEAR_S**2 / 2.0 + most.jump_forward_m
+    furthest = max(reference.speed_mps, 0.0) * REACH_S + limits.accel_max_mps2 * REACH_S**2 / 2.0 + most.jump_forward_m
+    reached = float(np.hypot(here[-1, 0], here[-1, 1]))
     if abs(here[0, 0]) > most.jump_forward_m:
         return f"{here[0, 0]:+.1f} m along, now"
-    if np.hypot(here[-1, 0], here[-1, 1]) > max(furthest, most.jump_forward_m):
-        return f"{np.hypot(here[-1, 0], here[-1, 1]):.1f} m in {NEAR_S:.0f} s from {reference.speed_mps:.1f} m/s"
-    across = distance_across(_points(reference.plan)[:, :2], reference.moved.apply(path))
+    if reached > furthest:
+        return f"{reached:.1f} m in {REACH_S:.0f} s from {reference.speed_mps:.1f} m/s"
+    across = distance_across(_points(reference.plan)[:, :2], reference.moved.apply(path[:-1]))
     off = abs(here[0, 1]) if across is None else across
     return f"{off:.1f} m across" if off > most.jump_lateral_m else None
 

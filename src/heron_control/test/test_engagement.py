@@ -1,118 +1,150 @@
-"""Permission to actuate: off by default, granted only when all holds, gone the moment that anything fails."""
+"""The table of who may drive: what leads where, what never does, and how each end is told."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
 
 import pytest
 
-from heron_control.engagement import Conditions, EngagementMachine, check_shadow_bus
+from heron_control.engagement import TRANSITIONS, Change, EngagementMachine, Judgement, Trigger, car_listens, check_shadow_bus
+from heron_control.ladder import Concern, Reason
 from heron_core.errors import ConfigError
-from heron_core.limits import Limits
-from heron_core.signals import Engagement
-from heron_core.vehicle import ABSENT, Signal, VehicleState
+from heron_core.signals import Engagement, Ladder
 
-NOW = 5_000_000_000
-
-
-def conditions(plan_fault: str = "", late_ns: int = 0, **signals: Signal | float) -> Conditions:
-    good: dict[str, Signal | float] = {"speed": 10.0, "steer": 0.0, "gear": 1.0, "brake_pressed": 0.0, "driver_torque": 0.2}
-    good.update(signals)
-    read = {name: value if isinstance(value, Signal) else Signal(value, 5_000_000, True) for name, value in good.items()}
-    return Conditions(VehicleState(NOW - late_ns, read), plan_fault, NOW)
+BRAKE, DOOR, EPS, ASKED = Reason("driver_brake", "b"), Reason("door", "d"), Reason("eps_fault", "e"), Reason("asked", "a")
+OLD = Concern(Ladder.SOFT_STOP, Reason("plan_age", "old"), passing=True)
+SICK = Concern(Ladder.SOFT_STOP, Reason("health", "sick"))
+BLIND = Concern(Ladder.EMERGENCY, Reason("speed_lost", "blind"))
+LATE = Concern(Ladder.WARN, Reason("plan_age", "late"), passing=True)
+DRIVING = [state for state in Engagement if state.drives]
 
 
-BROKEN = [
-    (conditions("no plan"), "no plan"),
-    (conditions("stale: 700 ms old"), "stale"),
-    (conditions(late_ns=100_000_001), "vehicle state is late"),
-    (conditions(speed=ABSENT), "no valid speed"),
-    (conditions(speed=Signal(10.0, 100_000_001, True)), "speed is late"),
-    (conditions(steer=Signal(0.0, 0, False)), "no valid steer"),
-    (conditions(steer=Signal(0.0, 100_000_001, True)), "steer is late"),
-    (conditions(speed=36.1), "too fast"),
-    (conditions(speed=-0.4), "the car rolls back"),
-    (conditions(brake_pressed=1.0), "the driver brakes"),
-    (conditions(cancel_button=1.0), "the driver cancels"),
-    (conditions(driver_torque=3.1), "the driver steers"),
-    (conditions(driver_torque=-3.1), "the driver steers"),
-    (conditions(driver_torque=float("nan")), "the driver steers"),
-    (conditions(driver_torque=Signal(0.0, 900_000_000, False)), "no valid driver_torque"),
-    (conditions(brake_pressed=Signal(0.0, 900_000_000, False)), "no valid brake_pressed"),
-    (conditions(eps_fault=ABSENT), "no valid eps_fault"),
-    (conditions(late_ns=-20_000_001), "vehicle state is stamped ahead"),
-    (conditions(gear=0.0), "gear is not in drive"),
-    (conditions(door_open=1.0), "a door is open"),
-    (conditions(belt_fastened=0.0), "no belt"),
-    (conditions(eps_fault=1.0), "steering reports a fault"),
-]
+def engaged() -> EngagementMachine:
+    machine = EngagementMachine(shadow=False)
+    assert machine.engage(Judgement()) == (None, (Change("engagement", "engaged", "asked"),))
+    return machine
 
 
-def test_off_by_default_and_never_by_itself(limits: Limits) -> None:
-    machine = EngagementMachine(limits, shadow=False)
-    assert machine.update(conditions()) is None
+def in_state(state: Engagement) -> EngagementMachine:
+    machine = engaged()
+    found = {Engagement.SOFT_STOP: SICK, Engagement.EMERGENCY: BLIND}.get(state)
+    machine.update(Judgement(concern=found))
+    if state is Engagement.FAULT:
+        machine.fault(EPS)
+    elif state in (Engagement.OFF, Engagement.READY):
+        machine.end(ASKED)
+        machine.update(Judgement(obstacle=DOOR if state is Engagement.OFF else None))
+    assert machine.state is state
+    return machine
+
+
+def test_only_engaging_leads_into_driving_from_outside() -> None:
+    for (state, trigger), following in TRANSITIONS.items():
+        if following.drives and not state.drives:
+            assert (state, trigger) == (Engagement.READY, Trigger.ENGAGE)
+        if state is Engagement.EMERGENCY:
+            assert following is not Engagement.ENGAGED or trigger is Trigger.ENGAGE
+        assert Engagement.SHADOW not in (state, following)
+
+
+@pytest.mark.parametrize("state", DRIVING)
+def test_every_driving_state_can_be_ended_and_can_fail(state: Engagement) -> None:
+    assert TRANSITIONS[state, Trigger.END] is Engagement.OFF and TRANSITIONS[state, Trigger.FAULT] is Engagement.FAULT
+
+
+def test_off_by_default_ready_when_nothing_stands_against_it_and_never_engaged_by_itself() -> None:
+    machine = EngagementMachine(shadow=False)
     assert machine.state is Engagement.OFF and not machine.wants_to_drive
+    assert machine.update(Judgement()) == () and machine.state is Engagement.READY and machine.reason == ""
+    assert machine.update(Judgement(obstacle=DOOR)) == () and machine.state is Engagement.OFF and machine.reason == "d"
 
 
-@pytest.mark.parametrize(("broken", "reason"), BROKEN)
-def test_each_condition_forbids_to_engage(limits: Limits, broken: Conditions, reason: str) -> None:
-    machine = EngagementMachine(limits, shadow=False)
-    granted, text = machine.request(True, broken)
-    assert not granted and reason in text and machine.state is Engagement.OFF and machine.reason == text
+@pytest.mark.parametrize("found", [Judgement(obstacle=DOOR), Judgement(driver=BRAKE), Judgement(fault=EPS)])
+def test_an_obstacle_refuses(found: Judgement) -> None:
+    machine = EngagementMachine(shadow=False)
+    refusal, changes = machine.engage(found)
+    assert refusal is not None and changes == () and machine.state is Engagement.OFF and machine.engagements == 0
 
 
-@pytest.mark.parametrize(("broken", "reason"), BROKEN)
-def test_each_condition_ends_an_engagement(limits: Limits, broken: Conditions, reason: str) -> None:
-    machine = EngagementMachine(limits, shadow=False)
-    assert machine.request(True, conditions()) == (True, "")
-    assert machine.update(conditions()) is None and machine.wants_to_drive
-    change = machine.update(broken)
-    assert change is not None and reason in change.text
-    assert change.kind == ("override" if reason.startswith("the driver") else "disengagement")
+@pytest.mark.parametrize(("state", "reason"), itertools.product(DRIVING, [BRAKE, ASKED]))
+def test_the_driver_comes_before_faults_and_before_the_ladder(state: Engagement, reason: Reason) -> None:
+    machine = in_state(state)
+    changes = machine.update(Judgement(driver=reason, fault=EPS, concern=BLIND))
     assert machine.state is Engagement.OFF and not machine.wants_to_drive
-    assert machine.update(conditions()) is None and machine.state is Engagement.OFF  # does not come back by itself
-    assert sum(machine.disengagements.values()) == 1
+    by_driver, stopped = reason is BRAKE, state is not Engagement.ENGAGED
+    assert [change.kind for change in changes] == ["override"] * by_driver + ["disengagement"] * (stopped or not by_driver)
+    cause = {Engagement.SOFT_STOP: "health", Engagement.EMERGENCY: "speed_lost"}.get(state, "asked")
+    assert machine.disengagements == ({cause: 1} if stopped or not by_driver else {})
+    assert machine.overrides == ({"driver_brake": 1} if by_driver else {})
+    assert machine.end(BRAKE) == ()
 
 
-@pytest.mark.parametrize("name", ["gear", "brake_pressed"])
-def test_what_must_be_known_to_engage(limits: Limits, name: str) -> None:
-    granted, text = EngagementMachine(limits, shadow=False).request(True, conditions("", 0, **{name: ABSENT}))
-    assert not granted and text == f"no valid {name}"
+@pytest.mark.parametrize("state", DRIVING)
+def test_a_fault_comes_before_the_ladder_and_is_latched(state: Engagement) -> None:
+    machine = in_state(state)
+    changes = machine.update(Judgement(fault=EPS, concern=BLIND))
+    assert machine.state is Engagement.FAULT and changes == (Change("fault", "e", "eps_fault"), Change("disengagement", "e", "eps_fault"))
+    assert machine.update(Judgement()) == () and machine.state is Engagement.FAULT and machine.reason == "e"
+    assert machine.engage(Judgement())[0] is not None
+    assert machine.clear(Judgement(fault=EPS)) is EPS and machine.state is Engagement.FAULT
+    assert machine.clear(Judgement()) is None and machine.state is Engagement.OFF
 
 
-def test_without_a_vehicle_state_nobody_engages(limits: Limits) -> None:
-    assert EngagementMachine(limits, shadow=False).request(True, None) == (False, "no vehicle state")
+def test_a_warning_comes_and_goes_and_is_told_once() -> None:
+    machine = engaged()
+    assert machine.update(Judgement(concern=LATE)) == (Change("ladder", "warning: late", "plan_age"),)
+    assert machine.update(Judgement(concern=LATE)) == () and machine.rung is Ladder.WARN and machine.state is Engagement.ENGAGED
+    assert machine.update(Judgement()) == () and machine.rung is Ladder.OK and machine.reason == ""
 
 
-def test_asked_to_let_go(limits: Limits) -> None:
-    machine = EngagementMachine(limits, shadow=False)
-    machine.request(True, conditions())
-    assert machine.request(False, conditions()) == (True, "")
-    assert machine.state is Engagement.OFF and machine.disengagements == {"asked to": 1}
-    assert machine.drop("again") is None
+def test_a_passing_soft_stop_ends_by_fresh_plans_while_moving() -> None:
+    machine = engaged()
+    machine.update(Judgement(concern=OLD))
+    assert machine.state is Engagement.SOFT_STOP and not machine.sticky
+    assert machine.update(Judgement(concern=OLD, recovered=True)) == () and machine.update(Judgement()) == ()
+    assert machine.state is Engagement.SOFT_STOP
+    assert machine.update(Judgement(concern=LATE, recovered=True))[0].cause == "recovered"
+    assert machine.state is Engagement.ENGAGED and machine.disengagements == {}
 
 
-def test_shadow_drives_whenever_it_can_and_never_engages(limits: Limits) -> None:
-    machine = EngagementMachine(limits, shadow=True)
-    assert machine.request(True, conditions())[0] is False
-    machine.update(conditions("no plan"))
-    assert machine.state is Engagement.SHADOW and not machine.wants_to_drive and machine.reason == "no plan"
-    machine.update(conditions(brake_pressed=1.0, gear=ABSENT, steer=ABSENT))  # the recorded driver drives, and may lack sensors
+@pytest.mark.parametrize("then", [Judgement(standing=True), Judgement(concern=SICK)])
+def test_a_soft_stop_stays_at_standstill_or_for_a_reason_that_does_not_pass(then: Judgement) -> None:
+    machine = engaged()
+    machine.update(Judgement(concern=OLD))
+    machine.update(then)
+    assert machine.sticky and machine.update(Judgement(recovered=True)) == () and machine.state is Engagement.SOFT_STOP
+
+
+@pytest.mark.parametrize("concern", [BLIND, Concern(Ladder.EMERGENCY, Reason("plan_age", "older"))])
+def test_an_emergency_stays_until_engaged_anew_at_standstill(concern: Concern) -> None:
+    machine = engaged()
+    machine.update(Judgement(concern=OLD))
+    machine.update(Judgement(concern=concern))
+    assert machine.state is Engagement.EMERGENCY and machine.rung is Ladder.EMERGENCY
+    for found in (Judgement(), Judgement(recovered=True), Judgement(concern=OLD), Judgement(standing=True, recovered=True)):
+        assert machine.update(found) == () and machine.state is Engagement.EMERGENCY
+    assert machine.engage(Judgement())[0] is not None  # it moves
+    refusal, changes = machine.engage(Judgement(standing=True))
+    assert refusal is None and [change.kind for change in changes] == ["disengagement", "engagement"]
+    assert machine.state is Engagement.ENGAGED and machine.rung is Ladder.OK and not machine.sticky and machine.engagements == 2
+
+
+def test_shadow_drives_whenever_it_can_and_never_changes() -> None:
+    machine = EngagementMachine(shadow=True)
+    assert machine.engage(Judgement())[0] is not None
+    machine.update(Judgement(obstacle=DOOR))
+    assert not machine.wants_to_drive and machine.reason == "d"
+    machine.update(Judgement(driver=BRAKE, fault=EPS, concern=BLIND))
     assert machine.wants_to_drive and machine.state is Engagement.SHADOW
-    machine.update(conditions(speed=ABSENT))
-    assert not machine.wants_to_drive and machine.reason == "no valid speed"
+    assert machine.end(BRAKE) == () and machine.fault(EPS) == () and machine.climb(BLIND) == () and machine.state is Engagement.SHADOW
 
 
 def test_shadow_commands_never_reach_a_car() -> None:
     for interface in ("bag", "log", "virtual"):
         check_shadow_bus("vehicle", interface, False)
+        assert not car_listens(interface, False)
     check_shadow_bus("vehicle", "socketcan", True)
     for interface in ("socketcan", "unix"):
+        assert car_listens(interface, False) and not car_listens(interface, True)
         with pytest.raises(ConfigError, match="shadow"):
             check_shadow_bus("vehicle", interface, False)
-
-
-def test_conditions_are_judged_at_their_tick(limits: Limits) -> None:
-    machine = EngagementMachine(limits, shadow=False)
-    machine.request(True, conditions())
-    assert machine.update(replace(conditions(late_ns=100_000_000))) is None
