@@ -1,5 +1,8 @@
 """The graph of launch/heron.launch.xml fits its components: every parameter is one that the component's config accepts."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,39 @@ def test_shadow_never_writes_to_the_cars_buses() -> None:
     assert (replay["control"].mode, replay["control"].interface, replay["can"].interface) == ("shadow", "bag", "bag")
     car = configs(CAR)
     assert (car["control"].mode, car["control"].listen_only, car["can"].interface) == ("drive", False, "")
+
+
+def test_the_graph_keeps_to_this_computer_unless_told_otherwise() -> None:
+    for process in graph(CAR)[0]:
+        assert process.env["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+        assert process.env["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("/config/dds/vehicle.xml")
+    for process in graph({**CAR, "discovery": "SUBNET", "dds": "/my.xml"})[0]:
+        assert process.env["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "SUBNET"
+        assert process.env["FASTDDS_DEFAULT_PROFILES_FILE"] == "/my.xml"
+
+
+SOCKETS = """
+import os, sys
+import rclpy
+from pathlib import Path
+rclpy.init()
+node = rclpy.create_node("car")
+mine = {os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink() and entry.exists()}
+first = 7400 + 250 * int(os.environ["ROS_DOMAIN_ID"])  # ports of an RTPS domain: DDSI-RTPS 9.6.2
+for row in Path("/proc/net/udp").read_text().splitlines()[1:]:
+    address, port = row.split()[1].split(":")
+    if f"socket:[{row.split()[9]}]" in mine and first <= int(port, 16) < first + 250:
+        print(".".join(str(byte) for byte in reversed(bytes.fromhex(address))))
+sys.stdout.flush()
+os._exit(0)
+"""
+
+
+def test_no_port_of_dds_is_open_to_other_computers() -> None:
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    env = {**os.environ, "ROS_DOMAIN_ID": str(1 + os.getpid() % 100), **graph(CAR)[0][0].env}
+    done = subprocess.run([sys.executable, "-c", SOCKETS], env=env, capture_output=True, text=True, check=True, timeout=60)
+    assert set(done.stdout.split()) == {"127.0.0.1"}, "0.0.0.0 is open to whoever names this computer as a peer"
 
 
 def test_both_containers_get_malloc_and_fast_dds_settings() -> None:
