@@ -20,6 +20,7 @@ EXAMPLES = {
     "bag": ("./heron bag info RECORDING",),
     "bench": ("./heron bench",),
     "camera": ("./heron camera undistort PHOTOS --calibration CALIBRATION --out OUT",),
+    "control": ("./heron control tune --out OUT",),
     "test": ("./heron test", "./heron test --slow -k lockstep"),
     "setup": ("./heron setup",),
 }

@@ -74,7 +74,7 @@ class LoopConfig:
         step_s, step_m: from that time the planner follows a course beside the true one by so much, without blending: a step of the reference.
         seed: of the sensors' noise; None: they tell the truth.
         noise: of the sensors.
-        acts: of the scripted driver; an `engage_button` also asks the pilot as the engage service does.
+        acts: of the scripted driver, who engages with the car's button.
         tracker: its weights.
     """
 
@@ -176,8 +176,6 @@ class _Loop:
         self._plan(time_s, now_ns)
         while self._coming and self._coming[0][0] <= now_ns:
             self._arrive(self._coming.popleft()[1], at)
-        if any(act.do == "engage_button" for act in self._sim.doing.began):
-            self._pilot.request(True)
         before = self._pilot.gate.limited
         tick = self._pilot.tick(state, at, lambda: now_ns)
         self._changes += [(time_s, change) for change in tick.changes]

@@ -127,7 +127,8 @@ def jerk(accel_mps2: NDArray[np.float64]) -> NDArray[np.float64]:
     """(n,) change of an acceleration, mean over the `JERK_WINDOW_S` that end at each tick, 1/s."""
     window = round(JERK_WINDOW_S / TICK_S)
     before = np.concatenate([np.full(window, accel_mps2[0]), accel_mps2[:-window]])
-    return (accel_mps2 - before) / JERK_WINDOW_S
+    found: NDArray[np.float64] = (accel_mps2 - before) / JERK_WINDOW_S
+    return found
 
 
 def tight_curve(vehicle: LoopCar, speed_mps: float) -> Manoeuvre:
