@@ -118,7 +118,7 @@ WRONG_COUNTERS = 5  # opendbc safety: from here a message is not believed until 
 
 @dataclass(slots=True)
 class Ear:
-    """One received message: what it last said, when, and whether it may be believed.
+    """One received message: what it last said, when, whether it may be believed, and when it last could.
 
     A wrong checksum or a repeated counter says nothing; a skipped counter is new data with one wrong counter more.
     """
@@ -126,6 +126,7 @@ class Ear:
     can_id: int
     values: tuple[float, ...] = ()
     time_ns: int = 0
+    believed_ns: int = -1 << 62
     trusted: bool = True
     _last: int = field(default=-1)
     _wrong: int = field(default=0)
@@ -141,6 +142,7 @@ class Ear:
         self._count(last < 0 or count == (last + 1) % modulus)
         if count != last and all(math.isfinite(value) for value in values):
             self.values, self.time_ns = values, time_ns
+            self.believed_ns = time_ns if self.trusted else self.believed_ns
 
     def _count(self, right: bool) -> None:
         self._wrong = max(self._wrong - 1, 0) if right else min(self._wrong + 1, WRONG_COUNTERS)

@@ -95,6 +95,7 @@ class FrameJudge:
         self._lock_steps = math.floor(rules.steer_max_rad / self._step_rad)
         self._ears = {key: bits.Ear(key) for key in (bits.VEHICLE_SPEED, bits.WHEEL_SPEEDS, bits.STEERING, bits.GEARBOX)}
         self._sent_at: dict[int, deque[int]] = {}
+        self._lost: dict[int, int] = {}
         self._counters: dict[int, tuple[int, int]] = {}
         self._steer: tuple[int, bits.SteerCommand] | None = None
         self._accel: tuple[int, bits.AccelCommand] | None = None
@@ -120,6 +121,10 @@ class FrameJudge:
             else:
                 self._judge_accel(bits.accel_command(frame.data))
         return self._found
+
+    def lost(self, can_id: int) -> None:
+        """The bus did not take a frame that Heron sent: its counter may be missing in the next."""
+        self._lost[can_id] = self._lost.get(can_id, 0) + 1
 
     def _hear(self, frame: BusFrame) -> None:
         ear = self._ears.get(frame.id)
@@ -164,9 +169,9 @@ class FrameJudge:
             self._break("checksum", data[7 if frame.id == bits.ACCEL_CMD else 0], -1)
         count, modulus = bits.counter(frame.id, data), bits.counter_modulus(frame.id)
         last_ns, last = self._counters.get(frame.id, (-NEW_SENDER_NS, -1))
-        expected = (last + 1) % modulus
-        if count >= modulus or (last >= 0 and frame.time_ns - last_ns <= NEW_SENDER_NS and count != expected):
-            self._break("counter", count, expected)
+        most = 1 + self._lost.pop(frame.id, 0)
+        if count >= modulus or (last >= 0 and frame.time_ns - last_ns <= NEW_SENDER_NS and not 1 <= (count - last) % modulus <= most):
+            self._break("counter", count, (last + 1) % modulus)
         self._counters[frame.id] = (frame.time_ns, count)
         unused = (data[2] & 0x3F, *data[3:6], data[6] & 0xF0) if frame.id == bits.ACCEL_CMD else (data[1] & 0xE0, *data[4:8])
         if any(unused):
@@ -182,44 +187,51 @@ class FrameJudge:
             self._speed = now_ns, max(found)
         return self._speed[1] if self._speed and now_ns - self._speed[0] <= self._rules.lost_ns else None
 
-    def _measured_deg(self, within_ns: int) -> float | None:
+    def _measured_deg(self) -> float | None:
         ear = self._ears[bits.STEERING]
-        return ear.values[0] if ear.heard(self._frame.time_ns, within_ns) else None
+        return ear.values[0] if ear.heard(self._frame.time_ns, self._rules.age_max_ns) else None
 
-    def _may_request(self, last_ns: int | None) -> bool:
+    def _may_request(self, last_ns: int | None, continued: bool) -> bool:
         """Rules of every request, whatever it asks for."""
-        now_ns = self._frame.time_ns
+        now_ns, gear = self._frame.time_ns, self._ears[bits.GEARBOX]
         self.requests += 1
-        speed, gear = self._ears[bits.VEHICLE_SPEED], self._ears[bits.GEARBOX]
-        if speed.heard(now_ns, self._rules.age_max_ns) and speed.values[0] < ROLL_BACK_MPS:
-            self._break("reverse", speed.values[0], ROLL_BACK_MPS)
-        elif gear.heard(now_ns, GEAR_AGE_NS) and gear.values[0] == bits.GEAR_REVERSE:
+        if gear.heard(now_ns, GEAR_AGE_NS) and gear.values[0] == bits.GEAR_REVERSE:
             self._break("reverse", gear.values[0], 3)
+        elif not continued and self._rolls_back():
+            self._break("reverse", self._ears[bits.VEHICLE_SPEED].values[0], ROLL_BACK_MPS)
         if last_ns is None or now_ns - last_ns > MAX_SILENCE_NS:
             self._break("continuity", math.inf if last_ns is None else (now_ns - last_ns) / 1e9, MAX_SILENCE_NS / 1e9)
             return False
         return True
 
+    def _rolls_back(self) -> bool:
+        """The car says so. Sources that contradict each other say nothing about the direction: that is the ladder's business."""
+        now_ns, age_ns = self._frame.time_ns, self._rules.age_max_ns
+        speed, wheels = self._ears[bits.VEHICLE_SPEED], self._ears[bits.WHEEL_SPEEDS]
+        agreed = not wheels.heard(now_ns, age_ns) or max(wheels.values) < ROLL_BACK_MPS
+        return speed.heard(now_ns, age_ns) and speed.values[0] < ROLL_BACK_MPS and agreed
+
     def _judge_steer(self, command: bits.SteerCommand) -> None:
-        last, now_ns = self._steer, self._frame.time_ns
+        last, now_ns, speed, measured_deg = self._steer, self._frame.time_ns, self._speed_now(), self._measured_deg()
         self._steer = now_ns, command
         if not command.request:
             self._judge_release(command, last[1] if last else None)
             return
         self._farewell = False
-        if self._may_request(last[0] if last else None) and last is not None:
-            speed = self._speed_now()
-            measured_deg = self._measured_deg(self._rules.lost_ns)
-            if speed is None or measured_deg is None:
-                self._break("blind", math.nan, self._rules.lost_ns / 1e9)
+        if self._may_request(last[0] if last else None, bool(last and last[1].request)) and last is not None:
+            unknown_ns = now_ns - self._ears[bits.STEERING].believed_ns
+            if speed is None or unknown_ns > self._rules.lost_ns or (measured_deg is None and not last[1].request):
+                self._break("blind", unknown_ns / 1e9, self._rules.lost_ns / 1e9)
                 return
             # Until now the car followed its driver: the first request starts from the measured angle. Angles are right positive here.
-            start_rad = last[1].steps * self._step_rad if last[1].request else math.radians(measured_deg) / self._rules.steer_ratio
+            start_rad = last[1].steps * self._step_rad
+            if measured_deg is not None and not last[1].request:
+                start_rad = math.radians(measured_deg) / self._rules.steer_ratio
             self._judge_turn(command.steps * self._step_rad, start_rad, speed, min(now_ns - last[0], MAX_STEP_NS) / 1e9, last[1].request)
 
     def _judge_release(self, command: bits.SteerCommand, last: bits.SteerCommand | None) -> None:
         """A frame that requests nothing says where the wheels are; one that ends a stream may repeat the angle before it."""
-        measured = self._measured_deg(self._rules.age_max_ns)
+        measured = self._measured_deg()
         if measured is not None:
             expected = min(max(measured / bits.STEER_STEP_DEG, -self._lock_steps), self._lock_steps)
             if abs(command.steps - expected) <= HALF + 1e-9:
@@ -278,11 +290,13 @@ class FrameJudge:
             return
         if not rules.accel_min_mps2 - half <= accel <= rules.accel_max_mps2 + half:
             self._break("accel", accel, rules.accel_max_mps2 if accel > 0.0 else rules.accel_min_mps2)
-        if self._may_request(last[0] if last else None) and last is not None:
+        if self._may_request(last[0] if last else None, bool(last and last[1].request)) and last is not None:
             before = last[1].steps * bits.ACCEL_STEP_MPS2 if last[1].request else 0.0
             allowed = rules.jerk_mps3 * min(now_ns - last[0], MAX_STEP_NS) / 1e9
             if abs(accel - before) > allowed + half:
                 self._break("jerk", abs(accel - before), allowed)
+            if accel > max(before, 0.0) + half and self._rolls_back():  # a stop may still brake a car that rolls back
+                self._break("reverse", accel, 0.0)
 
 
 @dataclass(frozen=True)

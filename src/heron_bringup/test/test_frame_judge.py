@@ -187,6 +187,11 @@ def stranger(can_id: int, bus: str, length: int) -> Bend:
     return bend
 
 
+def still(moments: list[Moment]) -> None:
+    for moment in moments:
+        moment.accel, moment.steer = 0.0, 25
+
+
 LIMIT_STEPS = math.floor(math.atan(0.2 * 2.8) / STEP_RAD)
 BENDS: dict[str, tuple[str, float, Bend]] = {
     "id": ("whitelist", 20.0, stranger(0x2E1, "vehicle", 8)),
@@ -212,6 +217,8 @@ BENDS: dict[str, tuple[str, float, Bend]] = {
     "silence": ("continuity", 20.0, later(30, 91_000_000)),
     "request out of nothing": ("continuity", 20.0, lambda moments: moments.__delitem__(slice(0, 3))),
     "reverse gear": ("reverse", 20.0, at(59, gear=1)),
+    "request while rolling back": ("reverse", 0.0, chain(*(at(i, speed=-1.0) for i in range(4)))),
+    "push while rolling back": ("reverse", 0.0, chain(still, at(10, speed=-1.0, accel=0.03))),
     "speed is lost": ("blind", 20.0, chain(longer(110), shut_up(30, "speed", "wheels"))),
     "steering is lost": ("blind", 20.0, chain(longer(110), shut_up(30, "steering"))),
 }
