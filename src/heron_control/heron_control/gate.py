@@ -79,12 +79,11 @@ class Gate:
         self._check_raster()
         window_s = RATE_WINDOW_NS / 1e9
         self._sent = {
-            (frame.bus, frame.id, frame.length): Occurrences(_floor(limits.command_rate_factor * window_s / frame.period_s), RATE_WINDOW_NS)
+            (frame.bus, frame.id, frame.length): Occurrences(limits.command_rate_factor * window_s / frame.period_s, RATE_WINDOW_NS)
             for frame in limits.commands
         }
-        self._activity = Occurrences(_floor(limits.alarm.share * limits.alarm.window_s / self._period_s) + 1, round(limits.alarm.window_s * 1e9))
-        self._last: Command | None = None
-        self._last_ns = 0
+        self._activity = Occurrences(limits.alarm.share * limits.alarm.window_s / self._period_s + 1, round(limits.alarm.window_s * 1e9))
+        self._last: tuple[Command, int] | None = None  # what the car read last, and when
         self._count = 0
         self._by_limit: Counter[str] = Counter()
         self._by_fault: Counter[str] = Counter()
@@ -126,10 +125,9 @@ class Gate:
 
     def close(self, now_ns: int) -> Verdict:
         """One last frame that requests nothing, with the last angle, before the bus goes quiet; none where it is quiet already."""
-        last, self._last = self._last, None
-        if last is None:
+        if self._last is None:
             return Verdict(None)
-        verdict = self._at_rest(last.steer_rad, now_ns, "")
+        verdict = self._at_rest(self._last[0].steer_rad, now_ns, "")
         self._last = None
         return verdict
 
@@ -176,9 +174,9 @@ class Gate:
     def _window(self, command: Command, speed_mps: float | None, measured_rad: float | None, now_ns: int) -> _Window:
         if speed_mps is None or not math.isfinite(speed_mps):
             raise _RefusedError("no valid speed")
-        last, silence_ns = self._last, now_ns - self._last_ns
-        if last is None or silence_ns > MAX_SILENCE_NS:
+        if self._last is None or now_ns - self._last[1] > MAX_SILENCE_NS:
             raise _RefusedError("no frame to continue from")
+        last, silence_ns = self._last[0], now_ns - self._last[1]
         if silence_ns <= 0:
             raise _RefusedError("clock stands or steps back")
         if not last.request and abs(speed_mps) > self._limits.speed_max_mps:
@@ -213,8 +211,8 @@ class Gate:
         wanted = min(command.accel_mps2, 0.0) if command.hold else command.accel_mps2  # what holds a car does not push it
         narrowed = self._shaped(command, window, command.steer_rad, wanted)
         broken = (
-            _broken(window.steer, command.steer_rad, self._codec.steer_grid),
-            _broken(window.accel, wanted, self._codec.accel_grid),
+            window.steer.broken(command.steer_rad, 0.5 * self._codec.steer_grid.step) if window.steer else "",  # by more than the raster rounds
+            window.accel.broken(wanted, 0.5 * self._codec.accel_grid.step) if window.accel else "",
             "hold" if window.accel and (wanted != command.accel_mps2 or narrowed.hold != command.hold) else "",
         )
         return narrowed, tuple(name for name in broken if name)
@@ -278,7 +276,7 @@ class Gate:
                 self._count += 1  # from here the car has seen this counter
             self._sent[frame.bus, frame.id, len(frame.data)].add(now_ns)
             self.frames += 1
-        self._last, self._last_ns = read if right else None, now_ns  # wrong values at rest release the car, but nothing starts from them
+        self._last = (read, now_ns) if read is not None and right else None  # wrong values at rest release, but nothing starts from them
         return Verdict(read)
 
     def _right(self, read: Command, command: Command, window: _Window | None) -> bool:
@@ -307,13 +305,3 @@ def _inside(grid: Grid, value: float, allowed: Range) -> float:
     if found is None:
         raise _RefusedError(f"limits leave no command: {allowed.low} to {allowed.high}")
     return found
-
-
-def _broken(allowed: Range | None, value: float, grid: Grid) -> str:
-    """The limit that narrows a value, by more than the raster rounds."""
-    return "" if allowed is None else allowed.broken(value, 0.5 * grid.step)
-
-
-def _floor(number: float) -> int:
-    """Rounded down, but for the rounding of floating-point numbers."""
-    return math.floor(number + 1e-9)

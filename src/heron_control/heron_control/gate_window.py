@@ -77,12 +77,12 @@ class Occurrences:
     """The last moments at which something happened.
 
     Args:
-        count: so many of them within the window make it full.
+        count: so many of them within the window make it full; rounded down (but for the rounding of floating-point numbers), at least one.
         window_ns: length of the window.
     """
 
-    def __init__(self, count: int, window_ns: int) -> None:
-        self._times: deque[int] = deque(maxlen=max(count, 1))
+    def __init__(self, count: float, window_ns: int) -> None:
+        self._times: deque[int] = deque(maxlen=max(math.floor(count + 1e-9), 1))
         self._window_ns = window_ns
 
     def add(self, now_ns: int) -> None:

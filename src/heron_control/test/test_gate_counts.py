@@ -99,6 +99,7 @@ def test_the_alarm_follows_its_limits(limits: Limits, model: VehicleModel, bus: 
 
 
 def test_the_report_counts_limits_and_faults(gate: Gate) -> None:
+    assert gate.alarm is False
     drive = Drive(gate, 0.0)
     drive.off()
     drive.tick(ask(1.0, 9.0))

@@ -31,6 +31,7 @@ def angle(curvature: float) -> float:
         (0.0, 30.0, ("lateral_jerk_mps3", angle(-0.036 / 900)), ("lateral_jerk_mps3", angle(0.036 / 900))),
         (angle(0.0299), 10.0, ("lateral_jerk_mps3", angle(0.0299 - 3.6e-4)), ("lateral_accel_mps2", angle(0.03))),
         (-angle(0.0299), 10.0, ("lateral_accel_mps2", -angle(0.03)), ("lateral_jerk_mps3", -angle(0.0299 - 3.6e-4))),
+        (angle(0.192), 3.95, ("lateral_jerk_mps3", angle(0.192 - 0.036 / 3.95**2)), ("lateral_accel_mps2", angle(3.0 / 3.95**2))),
         (0.505, 1.0, ("steer_rate_rps", 0.505 - (0.8 - 0.2 / 30) * DT), ("curvature_per_m", angle(0.2))),
         (-0.505, 1.0, ("curvature_per_m", -angle(0.2)), ("steer_rate_rps", -0.505 + (0.8 - 0.2 / 30) * DT)),
     ],
@@ -140,6 +141,8 @@ def test_nearest_never_leaves_the_range() -> None:
     assert Grid(0.25, 0.05).nearest(0.0, -0.5, 0.5) == 0.05
     assert Grid(0.25, 0.05).nearest(-0.1, -0.21, 0.5) == -0.2
     assert Grid(0.25, 0.05).nearest(0.4, -0.5, 0.31) == 0.3
+    assert Grid(1.0, 0.4).nearest(9.0, 0.0, 1.3) == 0.4
+    assert Grid(1.0, 0.4).nearest(-9.0, -0.7, 0.0) == pytest.approx(-0.6)
     assert Grid(0.1).nearest(0.05, 0.04, 0.06) is None
     assert Grid(0.1).nearest(0.3, 0.3, 0.3) == pytest.approx(0.3)
     assert Grid(2.0).nearest(3.2, 0.0, 10.0) == 4.0
@@ -166,3 +169,12 @@ def test_occurrences_are_full_only_within_their_window() -> None:
     assert not once.full(0)
     once.add(0)
     assert once.full(99)
+
+
+@pytest.mark.parametrize(("count", "needed"), [(2.0, 2), (2.99, 2), (3.0 - 0.995e-9, 3), (3.0 - 1.005e-9, 2), (0.3, 1), (1.0, 1)])
+def test_a_count_is_rounded_down(count: float, needed: int) -> None:
+    some = Occurrences(count, 100)
+    for number in range(needed):
+        assert not some.full(0), number
+        some.add(0)
+    assert some.full(0)

@@ -31,6 +31,54 @@ def written(folder: Path, values: dict[str, Any]) -> Path:
     return path
 
 
+def test_ceilings_stand() -> None:
+    """A second copy on purpose: whoever moves a ceiling changes it here too, and knows why."""
+    assert CEILINGS == {
+        "lateral_accel_mps2": (0.5, 3.6),
+        "lateral_jerk_mps3": (0.5, 5.0),
+        "curvature_per_m": (0.01, 0.2),
+        "steer_rate_rps": (0.05, 1.0),
+        "steer_rate_30mps_rps": (0.05, 0.8),
+        "accel_max_mps2": (0.1, 2.0),
+        "accel_min_mps2": (-3.5, -2.5),
+        "jerk_mps3": (1.5, 5.0),
+        "speed_max_mps": (1.0, 38.0),
+        "command_rate_factor": (1.0, 1.2),
+        "engaging.seconds": (1.0, 10.0),
+        "engaging.accel_mps2": (0.1, 1.0),
+        "engaging.jerk_mps3": (0.3, 1.0),
+        "engaging.lateral_accel_mps2": (0.5, 2.0),
+        "soft_stop.accel_mps2": (-2.0, -0.5),
+        "soft_stop.jerk_mps3": (0.2, 1.5),
+        "soft_stop.hold_mps2": (-3.5, -0.5),
+        "emergency_stop.accel_mps2": (-3.5, -2.0),
+        "emergency_stop.jerk_mps3": (1.0, 5.0),
+        "emergency_stop.hold_mps2": (-3.5, -0.5),
+        "ladder.warn_s": (0.1, 0.6),
+        "ladder.soft_stop_s": (0.15, 1.0),
+        "ladder.emergency_s": (0.3, 1.5),
+        "ladder.emergency_distance_m": (5.0, 50.0),
+        "ladder.recover_plans": (2, 50),
+        "plan.future_max_s": (0.0, 0.02),
+        "plan.jump_lateral_m": (0.1, 1.0),
+        "plan.jump_forward_m": (0.2, 2.0),
+        "plan.deviation_m": (0.3, 1.5),
+        "plan.deviation_yaw_warn_rad": (0.1, 0.5),
+        "plan.deviation_yaw_rad": (0.2, 1.0),
+        "state.age_max_s": (0.02, 0.1),
+        "state.lost_s": (0.2, 1.0),
+        "state.speed_disagreement_mps": (0.3, 2.0),
+        "driver.torque_nm": (0.5, 4.0),
+        "driver.throttle": (0.01, 0.2),
+        "following.steer_error_rad": (0.01, 0.1),
+        "following.steer_error_s": (0.1, 1.0),
+        "following.accel_error_mps2": (0.5, 2.5),
+        "following.accel_error_s": (0.2, 2.0),
+        "alarm.share": (0.01, 0.5),
+        "alarm.window_s": (0.2, 5.0),
+    }
+
+
 def test_the_demonstration_car_loads() -> None:
     assert load_limits(DEMO / "limits.yaml").curvature_per_m <= 0.2
     assert load_vehicle_model(DEMO / "vehicle.yaml").wheelbase_m > 2.0
@@ -128,54 +176,6 @@ def test_a_soft_stop_may_not_brake_harder_nor_late_states_count_as_lost(monkeypa
     dataclasses.replace(limits, state=dataclasses.replace(limits.state, age_max_s=0.999))
     with pytest.raises(ValueError, match="must lie below lost_s"):
         dataclasses.replace(limits, state=dataclasses.replace(limits.state, age_max_s=1.0))
-
-
-def test_ceilings_stand() -> None:
-    """A second copy on purpose: whoever moves a ceiling changes it here too, and knows why."""
-    assert CEILINGS == {
-        "lateral_accel_mps2": (0.5, 3.6),
-        "lateral_jerk_mps3": (0.5, 5.0),
-        "curvature_per_m": (0.01, 0.2),
-        "steer_rate_rps": (0.05, 1.0),
-        "steer_rate_30mps_rps": (0.05, 0.8),
-        "accel_max_mps2": (0.1, 2.0),
-        "accel_min_mps2": (-3.5, -2.5),
-        "jerk_mps3": (1.5, 5.0),
-        "speed_max_mps": (1.0, 38.0),
-        "command_rate_factor": (1.0, 1.2),
-        "engaging.seconds": (1.0, 10.0),
-        "engaging.accel_mps2": (0.1, 1.0),
-        "engaging.jerk_mps3": (0.3, 1.0),
-        "engaging.lateral_accel_mps2": (0.5, 2.0),
-        "soft_stop.accel_mps2": (-2.0, -0.5),
-        "soft_stop.jerk_mps3": (0.2, 1.5),
-        "soft_stop.hold_mps2": (-3.5, -0.5),
-        "emergency_stop.accel_mps2": (-3.5, -2.0),
-        "emergency_stop.jerk_mps3": (1.0, 5.0),
-        "emergency_stop.hold_mps2": (-3.5, -0.5),
-        "ladder.warn_s": (0.1, 0.6),
-        "ladder.soft_stop_s": (0.15, 1.0),
-        "ladder.emergency_s": (0.3, 1.5),
-        "ladder.emergency_distance_m": (5.0, 50.0),
-        "ladder.recover_plans": (2, 50),
-        "plan.future_max_s": (0.0, 0.02),
-        "plan.jump_lateral_m": (0.1, 1.0),
-        "plan.jump_forward_m": (0.2, 2.0),
-        "plan.deviation_m": (0.3, 1.5),
-        "plan.deviation_yaw_warn_rad": (0.1, 0.5),
-        "plan.deviation_yaw_rad": (0.2, 1.0),
-        "state.age_max_s": (0.02, 0.1),
-        "state.lost_s": (0.2, 1.0),
-        "state.speed_disagreement_mps": (0.3, 2.0),
-        "driver.torque_nm": (0.5, 4.0),
-        "driver.throttle": (0.01, 0.2),
-        "following.steer_error_rad": (0.01, 0.1),
-        "following.steer_error_s": (0.1, 1.0),
-        "following.accel_error_mps2": (0.5, 2.5),
-        "following.accel_error_s": (0.2, 2.0),
-        "alarm.share": (0.01, 0.5),
-        "alarm.window_s": (0.2, 5.0),
-    }
 
 
 def test_unknown_missing_and_misspelt_keys_are_refused(values: dict[str, Any], tmp_path: Path) -> None:
