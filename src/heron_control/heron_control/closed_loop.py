@@ -16,10 +16,11 @@ from heron_can.frame import Frame
 from heron_can.odometry import OdometryIntegrator
 from heron_can.state import VehicleStateAssembler
 from heron_control.can_codec import CanCodec
+from heron_control.codec import RawFrame
 from heron_control.config import TrackerConfig
 from heron_control.course import Course, course_plan
 from heron_control.engagement import Change
-from heron_control.gate import Gate, RawFrame
+from heron_control.gate import Gate
 from heron_control.pilot import Pilot
 from heron_control.plant import Plant, PlantNoise
 from heron_control.scripted_driver import Act

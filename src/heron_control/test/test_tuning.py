@@ -102,7 +102,7 @@ def test_figures_see_what_is_wrong() -> None:
         "jerk_mps3": 4.3,
     }
     for name, value in wrongs.items():
-        (fault,) = replace(good, **{name: value}).faults(limits, stops=True)
+        (fault,) = replace(good, **{name: value}).faults(limits, stops=True)  # type: ignore[arg-type]
         assert fault.startswith(name)
     assert replace(good, driven=0.99).faults(limits, True) == ["Heron drove only 99.0% of it"]
     assert replace(good, stop_error_m=float("nan")).faults(limits, True) == ["the car did not come to a stand"]

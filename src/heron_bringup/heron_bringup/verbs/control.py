@@ -83,9 +83,9 @@ def tune(
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table(title="control on the plant: what the car truly did", title_justify="left", box=SIMPLE, pad_edge=False)
-    heads = ["", "km/h", "cross-track\nmax / rms cm", "settles\ns", "stop\ncm"]
-    heads += ["lateral\nm/s² / m/s³", "longitudinal\nm/s² / m/s³", "gate\nticks", ""]
+    table = Table(title="control on the plant: what the car truly did", title_justify="left", caption_justify="left", box=SIMPLE, pad_edge=False)
+    table.caption = "a in m/s², jerk in m/s³; gate: ticks that it narrowed"
+    heads = ("", "km/h", "cross cm\nmax / rms", "settle\ns", "stop\ncm", "lateral\na / jerk", "longit.\na / jerk", "gate", "")
     for head in heads:
         table.add_column(head, justify="right", no_wrap=True)
     last = ""
