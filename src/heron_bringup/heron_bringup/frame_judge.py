@@ -87,6 +87,7 @@ class FrameJudge:
 
     Attributes:
         frames, requests: sent frames seen, and those among them that request something.
+        returns: steering frames of an angle that rising speed had made too large.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -105,6 +106,7 @@ class FrameJudge:
         self._frame = BusFrame(0, "", 0, b"", False)
         self.frames = 0
         self.requests = 0
+        self.returns = 0
 
     def take(self, frame: BusFrame) -> list[Violation]:
         """The verdict on one frame; of a received one there is nothing to say."""
@@ -260,6 +262,7 @@ class FrameJudge:
             self._break("lateral_jerk", squared * abs(bend - before), rules.lateral_jerk_mps3 * dt_s)
         allowed = rules.lateral_accel_mps2
         if continued and squared * abs(before) > allowed:
+            self.returns += 1
             allowed = self._returning(start_rad, squared, rate, dt_s)
         if squared * (abs(bend) - slack) > allowed:
             self._break("lateral_accel", squared * abs(bend), allowed)

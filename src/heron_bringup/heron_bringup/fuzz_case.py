@@ -63,6 +63,7 @@ def run_case(parts: Parts, seed: int) -> CaseResult:
     except Exception as error:  # a crash of control is a finding like any other: told with its seed
         crash = f"{type(error).__name__}: {error}"
     car = case.car
+    case.met["angle_returned"] += car.court.returns
     unsafe = len({(found.time_ns, found.id) for found in car.unsafe})
     return CaseResult(seed, car.court.frames, car.court.requests, dict(sorted((car.met + case.met).items())), unsafe, tuple(car.unsafe), crash)
 
@@ -96,7 +97,8 @@ class _Case:
 
     def _choose_times(self, kinds: tuple[str, ...]) -> None:
         """Few kinds per case, so that one does not end what another began; sometimes nothing but a rush of ticks."""
-        rush = self.rng.random() < 0.04
+        rush = self.rng.random() < 0.06
+        self.ticks += 30 * rush
         self._times = ("early",) if rush else tuple(self.rng.choice(kinds) for _ in range(2))
         self._time_chance = 1.0 if rush else self._time_chance
 
@@ -181,6 +183,8 @@ class _GateCase(_Case):
         self._argument_chance = rng.choice((0.0, 0.0, 0.05, 0.3))
         self._walk = (steer_rad, 0.0)
         self._choose_times((*LATE_MS, "dropped"))
+        if rng.random() < 0.1:  # long enough for the ends of acceleration, where nothing else may come between
+            self._kinds, self.ticks, self._argument_chance, self._faults = [rng.choice(("brake", "push"))], 100, 0.0, []
 
     def run(self) -> None:
         """Two ticks at rest, then anything."""
