@@ -34,7 +34,7 @@ class TrackerConfig:
     horizon_steps: int = 20
     cross_track_m: float = 0.1
     lateral_speed_mps: float = 0.3
-    lateral_jerk_mps3: float = 1.5
+    lateral_jerk_mps3: float = 3.0
     low_speed_mps: float = 2.0
     station_m: float = 0.2
     speed_mps: float = 0.3

@@ -18,13 +18,15 @@ from heron_core.vehicle_model import VehicleModel
 # Within these shares of the limits the gate has nothing to narrow, also when a tick comes early or late.
 JERK_SHARE = 0.9
 ACCEL_SHARE = 0.95
-STATION_ERROR_MAX_M = 2.0  # a plan that lies further ahead or behind is joined, not chased
+STATION_ERROR_MAX_M = 0.3  # a plan that lies further ahead or behind is joined, not chased
 SPEED_MAX_MPS = 60.0
 # The observer of speed and of what pushes the car besides its actuators (slope, drag): two equal poles.
 OBSERVER_RPS = 1.5
 PUSH_MAX_MPS2 = 1.5
-# A stop lets go before standstill, so that the car does not nod: deceleration that is left when the wheels stop turning.
+# Before standstill the brakes let go, so that the car does not nod: deceleration that is left when the wheels stop turning. Then it is held.
 NOD_MPS2 = 0.3
+STANDS_MPS = 0.02
+SETTLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Longitudinal:
 
     def __init__(self, config: TrackerConfig, model: VehicleModel, limits: Limits) -> None:
         self._config, self._limits = config, limits
-        self._dead_s = model.accel_dead_s
+        self._dead_s, self._lag_s = model.accel_dead_s, model.accel_lag_s
         self._actuator = Actuator(model.accel_dead_s, model.accel_lag_s)
         step_s = config.horizon_s / config.horizon_steps
         self._preview = Preview(config.horizon_steps, step_s, model.accel_lag_s)
@@ -72,6 +74,7 @@ class Longitudinal:
         self._speed: float | None = None
         self._push = 0.0
         self._holding = False
+        self._settled_s = 0.0
 
     def sent(self, accel_mps2: float) -> None:
         """What really went out."""
@@ -109,14 +112,16 @@ class Longitudinal:
         self._update_hold(path, age_s, station_m, speed_mps, stop)
         planned, speeds = self._follow(path, age_s + self._dead_s, station, speed, accel, (low, high), jerk, dt_s)
         command = self._actuator.command
+        self._settled_s = self._settled_s + dt_s if self._holding else 0.0
         if self._holding:
-            target = stop.hold_mps2 if stop is not None else self._config.hold_accel_mps2
+            stands = speed_mps < STANDS_MPS or self._settled_s > SETTLE_S
+            target = -NOD_MPS2 if not stands else stop.hold_mps2 if stop is not None else self._config.hold_accel_mps2
         elif stop is not None:
             target, speeds = self._stop(stop, speed, jerk, dt_s)
             if age_s + self._dead_s < HORIZON_S:  # what already brakes harder goes on
                 target = min(target, planned)
-            # Jerk then carries the acceleration to its end value just as the car stands.
-            target = max(target, -math.sqrt(NOD_MPS2**2 + 2.0 * jerk * speed))
+            # Jerk then carries the acceleration to its end value just as the car stands; what the lag still takes of the speed counts.
+            target = max(target, -math.sqrt(NOD_MPS2**2 + 2.0 * jerk * max(speed + accel * self._lag_s, 0.0)))
         elif speed_mps < self._config.standstill_mps and command < 0.0:
             target = 0.0  # brakes first let go: while they hold, the car does not answer
         else:
