@@ -20,7 +20,7 @@ TRUE, ASKED, SIDE, LIMIT, COURSE = "#1f5fa8", "#e07b00", "#2a8c5a", "#c62828", "
 TITLES = {
     "step": f"Step: the plan jumps {STEP_M:g} m to the left",
     "slalom": "Slalom at the lateral limits",
-    "curve": "Tightest curve that the lateral limits leave room for",
+    "curve": "Curve at the lateral limits",
     "stop": "Stop to a line",
 }
 
@@ -44,7 +44,8 @@ def picture(results: Sequence[Result], limits: Limits, path: Path) -> None:
         name = results[0].manoeuvre.name
         late = results[0].manoeuvre.config.latency_s + results[0].manoeuvre.config.extra_age_s
         blind = "" if results[0].manoeuvre.config.compensated else ", their age NOT compensated"
-        figure.suptitle(f"{TITLES[name]}   (plans arrive {late:.2f} s after their stamp{blind})", fontsize=15, fontweight="bold")
+        subtitle = f"plans arrive {late:.2f} s after their stamp{blind}"
+        figure.suptitle(f"{TITLES[name]}\n{subtitle}", fontsize=15 if len(results) > 1 else 11)
         for column, result in enumerate(results):
             for row, draw in enumerate(rows):
                 draw(axes[row][column], result, limits)

@@ -83,7 +83,14 @@ def tune(
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table(title="control on the plant: what the car truly did", title_justify="left", caption_justify="left", box=SIMPLE, pad_edge=False)
+    table = Table(
+        title="control on the plant: what the car truly did",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     table.caption = "a in m/s², jerk in m/s³; gate: ticks that it narrowed"
     heads = ("", "km/h", "cross cm\nmax / rms", "settle\ns", "stop\ncm", "lateral\na / jerk", "longit.\na / jerk", "gate", "")
     for head in heads:
