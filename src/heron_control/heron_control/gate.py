@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from heron_control.codec import GRID_SLACK, CommandCodec, Grid, RawFrame
 from heron_control.command import Command
-from heron_control.gate_window import Occurrences, Range, accel_range, returning_range, steer_range
+from heron_control.gate_window import Occurrences, Range, Window, accel_range, returning_range, steer_range
 from heron_core.errors import ConfigError
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
@@ -45,17 +45,6 @@ class Verdict:
     limited: tuple[str, ...] = ()
     fault: str = ""
     ladder: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """What the next frame may say. An axis that is not requested has no range: steering then carries the measured angle, acceleration 0."""
-
-    steer: Range | None
-    accel: Range | None
-    steer_at_rest_rad: float
-    last: Command
-    dt_s: float
 
 
 class Gate:
@@ -171,7 +160,7 @@ class Gate:
             pass  # the first reason is told
         return self._released(measured_rad, now_ns, fault)
 
-    def _window(self, command: Command, speed_mps: float | None, measured_rad: float | None, now_ns: int) -> _Window:
+    def _window(self, command: Command, speed_mps: float | None, measured_rad: float | None, now_ns: int) -> Window:
         if speed_mps is None or not math.isfinite(speed_mps):
             raise _RefusedError("no valid speed")
         if self._last is None or now_ns - self._last[1] > MAX_SILENCE_NS:
@@ -186,7 +175,7 @@ class Gate:
         if steer is None and measured_rad is None:
             raise _RefusedError(NO_ANGLE)
         accel = accel_range(self._limits, last.accel_mps2, dt_s) if command.accel_request else None
-        return _Window(steer, accel, 0.0 if measured_rad is None else measured_rad, last, dt_s)
+        return Window(steer, accel, 0.0 if measured_rad is None else measured_rad, last, dt_s)
 
     def _steer_window(self, last: Command, speed_mps: float, measured_rad: float | None, dt_s: float) -> Range:
         """A new request starts from where the wheels are, a running one from the last frame."""
@@ -204,7 +193,7 @@ class Gate:
             raise _RefusedError(f"lateral acceleration is above its ceiling: {start:.3f} rad at {speed_mps:.1f} m/s")
         return found
 
-    def _narrowed(self, command: Command, window: _Window) -> tuple[Command, tuple[str, ...]]:
+    def _narrowed(self, command: Command, window: Window) -> tuple[Command, tuple[str, ...]]:
         asked = [value for value, on in ((command.steer_rad, window.steer), (command.accel_mps2, window.accel)) if on]
         if not all(math.isfinite(value) for value in asked):
             raise _RefusedError(f"command is not finite: steer {command.steer_rad}, accel {command.accel_mps2}")
@@ -217,14 +206,14 @@ class Gate:
         )
         return narrowed, tuple(name for name in broken if name)
 
-    def _ladder(self, command: Command, window: _Window) -> Command:
+    def _ladder(self, command: Command, window: Window) -> Command:
         """Steering as it is, acceleration on its way to the emergency stop."""
         stop, last = self._limits.emergency_stop, window.last
         step = stop.jerk_mps3 * window.dt_s
         accel = self._codec.accel_grid.nearest(stop.accel_mps2, last.accel_mps2 - step, last.accel_mps2 + step)
         return self._shaped(replace(command, hold=True), window, last.steer_rad, last.accel_mps2 if accel is None else accel)
 
-    def _shaped(self, command: Command, window: _Window, steer_rad: float, accel_mps2: float) -> Command:
+    def _shaped(self, command: Command, window: Window, steer_rad: float, accel_mps2: float) -> Command:
         """A command that the frames can express, inside the window."""
         if window.steer is None:
             steer = self._expressible_angle(window.steer_at_rest_rad)
@@ -253,7 +242,7 @@ class Gate:
         lock = self._model.steer_max_rad
         return _inside(self._codec.steer_grid, steer_rad, Range(-lock, lock, "", ""))
 
-    def _emit(self, command: Command, window: _Window | None, now_ns: int) -> Verdict:
+    def _emit(self, command: Command, window: Window | None, now_ns: int) -> Verdict:
         """Writes the frames of a command if they are right.
 
         Raises:
@@ -279,7 +268,7 @@ class Gate:
         self._last = (read, now_ns) if read is not None and right else None  # wrong values at rest release, but nothing starts from them
         return Verdict(read)
 
-    def _right(self, read: Command, command: Command, window: _Window | None) -> bool:
+    def _right(self, read: Command, command: Command, window: Window | None) -> bool:
         """What a car reads asks for what was meant and breaks no limit; an axis at rest reads as it was meant, for the next request starts there."""
         steer_slack, accel_slack = GRID_SLACK * self._codec.steer_grid.step, GRID_SLACK * self._codec.accel_grid.step
         steer = (window and window.steer) or Range(command.steer_rad, command.steer_rad, "rest", "rest")

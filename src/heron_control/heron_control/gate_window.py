@@ -6,6 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from heron_control.command import Command
 from heron_core.limits import CEILINGS, Limits
 from heron_core.vehicle_model import VehicleModel
 
@@ -26,6 +27,23 @@ class Range:
         if not value >= self.low - slack:
             return self.low_limit
         return "" if value <= self.high + slack else self.high_limit
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What the next frame may say.
+
+    Attributes:
+        steer, accel: None where it is not requested: then the frame carries `steer_at_rest_rad`, and acceleration 0.
+        last: what the car read last.
+        dt_s: for how long.
+    """
+
+    steer: Range | None
+    accel: Range | None
+    steer_at_rest_rad: float
+    last: Command
+    dt_s: float
 
 
 def steer_range(limits: Limits, model: VehicleModel, last_rad: float, speed_mps: float, dt_s: float) -> Range:
