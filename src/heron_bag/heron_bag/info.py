@@ -1,4 +1,4 @@
-"""What is in a recording: topics, rates, gaps, drops, attachments, notes; from indexes alone, so no image is touched."""
+"""What is in a recording: topics, rates, gaps, drops, attachments, notes, from indexes alone; and what happened when Heron drove."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_bag.attachments import notes_of
+from heron_bag.drive_log import DriveLog, drive_log
 from heron_bag.reader import Bag, open_bag
 
 GAP_PERIODS = 2.5
@@ -39,7 +40,7 @@ class TopicReport:
 
 @dataclass(frozen=True)
 class BagReport:
-    """A recording."""
+    """A recording; `drive` is None when nobody was driven."""
 
     path: str
     bytes: int
@@ -52,6 +53,7 @@ class BagReport:
     warnings: list[str]
     corrupt_chunks: int
     checked: bool
+    drive: DriveLog | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -69,6 +71,7 @@ def describe(path: Path, check: bool = False) -> BagReport:
             for _ in bag.messages():
                 pass
         topics = [_topic(bag, name) for name in bag.topics]
+        drive = drive_log(bag)
         files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
         return BagReport(
             path=str(path),
@@ -82,6 +85,7 @@ def describe(path: Path, check: bool = False) -> BagReport:
             warnings=list(bag.warnings),
             corrupt_chunks=bag.corrupt_chunks,
             checked=check,
+            drive=drive,
         )
 
 

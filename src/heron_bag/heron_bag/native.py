@@ -203,10 +203,12 @@ def vehicle_states(bag: Bag, topic: str = "/vehicle/state") -> Iterator[tuple[in
             yield log_ns, VehicleState(_ns(message.header.stamp), values)
 
 
-def control_statuses(bag: Bag, topic: str = "/control/status") -> Iterator[tuple[int, ControlStatus]]:
+def control_statuses(
+    bag: Bag, topic: str = "/control/status", start_ns: int | None = None, stop_ns: int | None = None
+) -> Iterator[tuple[int, ControlStatus]]:
     """(log_ns, status) of a topic of heron_msgs/ControlStatus; nothing when the recording has no such topic."""
     if topic in bag.topics:
-        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/ControlStatus"):
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/ControlStatus", start_ns, stop_ns):
             yield (
                 log_ns,
                 ControlStatus(

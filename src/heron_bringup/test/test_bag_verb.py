@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from heron_bag.serialise import ros_type_of, serialise
+from heron_bag.writer import BagWriter
 from heron_bringup import cli
+from heron_core.signals import ControlStatus, Engagement, Event
+
+START_NS = 1_700_000_000_000_000_000
 
 CONFIG = """
 name: two_images
@@ -66,3 +71,26 @@ def test_record_and_play_refuse_before_they_start(tmp_path: Path, capsys: pytest
     assert "exists already" in capsys.readouterr().err
     assert cli.main(["bag", "play", str(tmp_path / "nope")]) == cli.EXIT_WRONG_USE
     assert "no such recording" in capsys.readouterr().err
+
+
+def test_info_lists_what_happened_in_a_drive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = [
+        Event(START_NS + 500_000_000, "engagement", "control", "engaged", "asked"),
+        Event(START_NS + 2_500_000_000, "disengagement", "control", "the driver [brakes]", "driver_brake"),
+    ]
+    statuses = [
+        ControlStatus(START_NS + n * 50_000_000, Engagement.ENGAGED if 10 <= n < 50 else Engagement.OFF, "", True, 0, 0.0, 0.0, max(0, n - 55), 0)
+        for n in range(60)
+    ]
+    with BagWriter(tmp_path / "B") as writer:
+        for topic, messages in (("/control/status", statuses), ("/events", said)):
+            writer.add_topic(topic, ros_type_of(messages[0]))
+            for message in messages:
+                writer.write(topic, message.stamp_ns, serialise(message))
+    assert cli.main(["bag", "info", str(tmp_path / "B")]) == cli.EXIT_DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert "  1 disengagement (driver_brake)" in lines and "  gate: 4 commands narrowed, 0 refused" in lines
+    assert any(line.split() == ["2.50", "disengagement", "driver_brake", "the", "driver", "[brakes]"] for line in lines)
+    assert any(line.split()[:3] == ["2.80", "gate", "narrowed"] and "until 2.95 s" in line for line in lines)
+    assert cli.main(["bag", "info", str(tmp_path / "B"), "--json"]) == cli.EXIT_DONE
+    assert json.loads(capsys.readouterr().out)["drive"]["state_s"] == {"engaged": 2.0, "off": 0.95}

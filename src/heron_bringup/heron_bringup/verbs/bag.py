@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from heron_bag.drive_log import DriveLog
     from heron_bag.info import BagReport
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, inspect and cut recordings (rosbag2 folders of mcap).")
@@ -25,6 +28,8 @@ Topics = Annotated[list[str] | None, typer.Option("--topics", help="Names or pat
 EXIT_FAILED = 1
 WIDE = 110
 """Columns from which a table has room for the types of topics."""
+ROWS = 60
+"""Events of a drive that are shown."""
 
 
 @contextmanager
@@ -70,7 +75,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Read everything, to find corrupt chunks.")] = False,
 ) -> None:
-    """Show topics, rates, gaps, drops, attachments and notes; ends with 1 when something is lost or corrupt."""
+    """Show topics, rates, gaps, drops, attachments, notes, and engagements with their ends; ends with 1 when something is lost or corrupt."""
     from heron_bag.info import describe
 
     report = describe(recording, check)
@@ -106,12 +111,47 @@ def _show(report: BagReport) -> None:
     if report.attachments:
         attached = ", ".join(f"{name} ({size:,} B)" for name, size in report.attachments.items())
         console.print(f"attachments: {attached}", highlight=False, markup=False)
+    if report.drive is not None:
+        _show_drive(report.drive, console)
     for note in report.notes:
         console.print(f"note: {note}", highlight=False, markup=False)
     for warning in report.warnings:
         console.print(f"WARNING: {warning}", style="bold red", highlight=False, markup=False)
     if report.checked:
         console.print(f"checked: {report.corrupt_chunks} corrupt chunks", highlight=False)
+
+
+def _show_drive(drive: DriveLog, console: Console) -> None:
+    """What happened when Heron drove: the sums in a line each, then everything in order of time."""
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    said = []
+    for kind, causes in drive.counts.items():
+        why = ", ".join(f"{cause or 'no cause'} {n}" if n > 1 else cause or "no cause" for cause, n in causes.items())
+        said.append(f"{sum(causes.values())} {kind} ({why})")
+    for name, seconds in (("state", drive.state_s), ("ladder", drive.ladder_s)):
+        if seconds:
+            said.append(f"{name}: " + ", ".join(f"{what} {lasted:.1f} s" for what, lasted in seconds.items()))
+    alarm = f", alarm for {drive.alarm_s:.1f} s" if drive.alarm_s else ""
+    said.append(f"gate: {drive.limited:,} commands narrowed, {drive.rejected:,} refused{alarm}")
+    console.print("drive:", *(f"  {line}" for line in said), sep="\n", highlight=False, markup=False)
+    rows = [(entry.time_s, entry.kind, entry.cause, entry.text) for entry in drive.entries]
+    rows += [
+        (
+            burst.start_s,
+            "gate",
+            "narrowed" if burst.limited else "refused",
+            f"{burst.limited} narrowed, {burst.rejected} refused, until {burst.end_s:.2f} s",
+        )
+        for burst in drive.bursts
+    ]
+    table = Table(Column("s", justify="right", no_wrap=True), "what", "cause", Column("", overflow="fold"), box=None, pad_edge=False)
+    for time_s, kind, cause, text in sorted(rows)[:ROWS]:
+        table.add_row(f"{time_s:.2f}", kind, cause, escape(text))
+    console.print(table)
+    if len(rows) > ROWS:
+        console.print(f"and {len(rows) - ROWS:,} more: see --json", highlight=False)
 
 
 @app.command(epilog="Example: ./heron bag cut B --out C --start 5 --duration 2 --topics '/camera/*'")
