@@ -21,7 +21,7 @@ from heron_can.frame import from_batch
 from heron_can.io import CanIo
 from heron_control.node import ControlNode
 from heron_core.errors import ConfigError
-from heron_core.signals import ControlStatus, Engagement, Event
+from heron_core.signals import ControlStatus, Engagement, Event, Ladder
 from heron_core.stages import Stages
 from heron_core.trajectory import TIMES_S, Trajectory
 from heron_core.vehicle import Odometry, Signal, VehicleState
@@ -39,6 +39,8 @@ DEGREES_TO_ROAD_WHEEL = -math.pi / 180 / 15.0
 class ReplayConfig:
     steer_valid: bool = True
     last_plan_ms: int = 3000
+    button_ms: int = 0
+    brake_ms: int = 100_000
 
 
 class Replay(HeronNode):
@@ -55,6 +57,8 @@ class Replay(HeronNode):
         radius, yaw = SPEED / YAW_RATE, YAW_RATE * t
         self._odom.publish(Odometry(now, radius * math.sin(yaw), radius * (1 - math.cos(yaw)), yaw, SPEED, YAW_RATE))
         good = {"speed": SPEED, "yaw_rate": YAW_RATE} | ({"steer": math.atan(2.8 * YAW_RATE / SPEED)} if self.config.steer_valid else {})
+        if self.config.button_ms:
+            good |= {"gear": 1.0, "brake_pressed": float(i * 10 >= self.config.brake_ms), "engage_button": float(i * 10 == self.config.button_ms)}
         self._state.publish(VehicleState(now, {name: Signal(value, 0, True) for name, value in good.items()}))
         if i % 10 == 5 and i * 10 < self.config.last_plan_ms:
             angle = YAW_RATE * TIMES_S
@@ -119,7 +123,7 @@ def test_plans_become_frames_that_follow_the_circle(ros: None) -> None:
         curvatures = [math.tan(each["steer"]) / 2.8 for each in (before, row)]
         assert abs(curvatures[1]) * SPEED**2 <= 3.0 and abs(curvatures[1] - curvatures[0]) * SPEED**2 <= 3.6 * 0.01 + 1e-9
     report = control.report_at_end["report"]
-    assert report["gate"] == {"limited": 0, "rejected": 0, "frames": 2 * TICKS}
+    assert report["gate"] == {"limited": 0, "rejected": 0, "frames": 2 * TICKS, "alarms": 0, "limits": {}, "faults": {}}
     assert report["engagement"]["mode"] == "shadow" and not any(report["plans_rejected"].values())
     assert len(control.report_at_end["stages_ms"]["exposure_to_can"]) == 29
     assert all(100.0 <= value <= 110.0 for value in control.report_at_end["stages_ms"]["exposure_to_can"])
@@ -137,7 +141,7 @@ def test_when_plans_stop_the_request_stops(ros: None) -> None:
     rows = decoded(frames)
     last = max(i for i, row in enumerate(rows) if row["on"])
     assert (rows[last]["ns"] - START) / MS == pytest.approx(960 - 100 + 500, abs=10)  # stamp of the last plan, and ladder.soft_stop_s
-    assert seen[-1].reason.startswith("plan is stale") and not seen[-1].plan_valid
+    assert seen[-1].reason == "plan is 2130 ms old" and not seen[-1].plan_valid and seen[-1].ladder is Ladder.EMERGENCY
 
 
 def test_a_recording_without_steering_is_shadowed_from_its_yaw_rate(ros: None) -> None:
@@ -151,6 +155,48 @@ def test_shadow_refuses_a_real_bus(ros: None) -> None:
     overrides = parameters(mode="shadow", vehicle=str(DEMO))
     with pytest.raises(ConfigError, match="shadow mode on bus vehicle of interface socketcan"):
         ControlNode(lambda node: scheduler.host(node, "actuation"), parameter_overrides=overrides)
+
+
+def engaged_run(**control: Any) -> tuple[ControlNode, list[Event], list[ControlStatus]]:
+    scheduler, seen = Scheduler(START, {}), []
+    scheduler.tap(lambda topic, _, message: seen.append(message) if topic in ("/control/status", "/events") else None)
+    overrides = parameters(interface="bag", vehicle=str(DEMO), required_components=["/replay"], **control)
+    node = ControlNode(lambda each: scheduler.host(each, "a"), parameter_overrides=overrides)
+    replay = parameters(button_ms=1200, last_plan_ms=2000, brake_ms=2700)
+    source = Replay(lambda each: scheduler.host(each, "a"), parameter_overrides=replay)  # as the CAN component: in the process of control
+    scheduler.run()
+    node.report_at_end = node.report()
+    source.destroy_node()
+    node.destroy_node()
+    return node, [each for each in seen if isinstance(each, Event)], [each for each in seen if isinstance(each, ControlStatus)]
+
+
+def test_engaged_by_the_button_stopped_by_the_ladder_taken_over_by_the_driver(ros: None) -> None:
+    node, events, statuses = engaged_run(planner="/replay")
+    told = [(event.kind, event.cause) for event in events if event.kind != "plan"]
+    assert told == [
+        ("engagement", "asked"),
+        *[("ladder", "plan_age")] * 2,
+        ("override", "driver_brake"),
+        ("disengagement", "plan_age"),
+    ]
+    report = node.report_at_end["engagement"]
+    assert report["engagements"] == 1 and report["disengagements"] == {"plan_age": 1} and report["overrides"] == {"driver_brake": 1}
+    assert report["ladder"]["soft_stop"]["times"] == 1
+    reached = {status.engagement: (status.stamp_ns - START) // MS for status in reversed(statuses)}  # the first of each state
+    assert reached[Engagement.ENGAGED] == 1210 and reached[Engagement.SOFT_STOP] == pytest.approx(1960 - 100 + 510, abs=10)
+
+
+def test_plans_of_somebody_else_engage_nobody(ros: None) -> None:
+    _, events, _ = engaged_run(planner="/policy")
+    assert [(event.kind, event.cause, event.text) for event in events] == [("refusal", "planners", "/replay plans instead of /policy")]
+
+
+def test_an_open_network_engages_nobody(ros: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SUBNET")
+    scheduler = Scheduler(START, {})
+    with pytest.raises(ConfigError, match="other hosts can publish plans"):
+        ControlNode(lambda node: scheduler.host(node, "actuation"), parameter_overrides=parameters(vehicle=str(DEMO)))
 
 
 def test_on_the_car_it_is_off_until_asked(ros: None) -> None:

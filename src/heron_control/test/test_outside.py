@@ -64,7 +64,7 @@ def test_a_button_is_pressed_once_and_must_have_been_seen_released() -> None:
 
 @pytest.mark.parametrize("environment", [{}, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT"}])
 def test_an_open_network_is_refused_and_the_text_says_the_remedy(environment: dict[str, str]) -> None:
-    with pytest.raises(ConfigError, match="Set ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST .* or the parameter trust_network"):
+    with pytest.raises(ConfigError, match=r"Set ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST .* or the parameter trust_network"):
         check_network(environment, False)
     check_network(environment, True)
 
@@ -72,5 +72,5 @@ def test_an_open_network_is_refused_and_the_text_says_the_remedy(environment: di
 def test_a_closed_network_is_one_without_peers() -> None:
     for found in ("LOCALHOST", "OFF"):
         check_network({"ROS_AUTOMATIC_DISCOVERY_RANGE": found}, False)
-        with pytest.raises(ConfigError, match="ROS_STATIC_PEERS names 10.0.0.9"):
+        with pytest.raises(ConfigError, match=r"ROS_STATIC_PEERS names 10\.0\.0\.9"):
             check_network({"ROS_AUTOMATIC_DISCOVERY_RANGE": found, "ROS_STATIC_PEERS": "10.0.0.9"}, False)
