@@ -147,7 +147,7 @@ def _show_drive(drive: DriveLog, console: Console) -> None:
         for burst in drive.bursts
     ]
     table = Table(Column("s", justify="right", no_wrap=True), "what", "cause", Column("", overflow="fold"), box=None, pad_edge=False)
-    for time_s, kind, cause, text in sorted(rows)[:ROWS]:
+    for time_s, kind, cause, text in sorted(rows, key=lambda row: row[0])[:ROWS]:
         table.add_row(f"{time_s:.2f}", kind, cause, escape(text))
     console.print(table)
     if len(rows) > ROWS:
