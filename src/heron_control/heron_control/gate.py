@@ -175,7 +175,7 @@ class Gate:
         if steer is None and measured_rad is None:
             raise _RefusedError(NO_ANGLE)
         accel = accel_range(self._limits, last.accel_mps2, dt_s) if command.accel_request else None
-        return Window(steer, accel, 0.0 if measured_rad is None else measured_rad, last, dt_s)
+        return Window(steer, accel, measured_rad or 0.0, last, dt_s)
 
     def _steer_window(self, last: Command, speed_mps: float, measured_rad: float | None, dt_s: float) -> Range:
         """A new request starts from where the wheels are, a running one from the last frame."""

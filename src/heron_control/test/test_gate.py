@@ -46,10 +46,10 @@ def test_a_modest_command_passes_untouched(drive: Drive) -> None:
         (ask(1.0, -9.0), 20.0, ("lateral_jerk_mps3", "jerk_mps3")),
         (ask(0.0, 0.03, hold=True), 0.0, ("hold",)),
         (ask(0.0, 0.04), 20.0, ()),
-        (ask(0.0, 0.0404), 20.0, ()),  # less than the raster rounds
-        (ask(0.0, 0.0406), 20.0, ("jerk_mps3",)),
-        (ask(0.008 + 0.9e-5), 0.0, ()),
-        (ask(0.008 + 1.1e-5), 0.0, ("steer_rate_rps",)),
+        (ask(0.0, 0.040499), 20.0, ()),  # less than the raster rounds
+        (ask(0.0, 0.040502), 20.0, ("jerk_mps3",)),
+        (ask(0.008 + 0.998e-5), 0.0, ()),
+        (ask(0.008 + 1.004e-5), 0.0, ("steer_rate_rps",)),
     ],
 )
 def test_the_limits_that_narrow_are_named(drive: Drive, command: Command, speed: float, limited: tuple[str, ...]) -> None:
@@ -114,6 +114,10 @@ def test_steering_alone_and_speed_alone(drive: Drive) -> None:
     sent = drive.sent(Command(0.02, -0.02, True, True))
     assert sent.steer_rad == pytest.approx(0.02)
     assert drive.sent(Command(0.02, 1e308, True, False)) == Command(pytest.approx(0.02), 0.0, True, False, False)
+
+
+def test_straight_wheels_are_an_angle_too(drive: Drive) -> None:
+    assert started(drive).sent(Command(1.0, 0.0, False, True)) == Command(0.0, 0.0, False, True, False)
 
 
 def test_values_of_what_is_not_requested_do_not_matter(drive: Drive) -> None:
