@@ -232,15 +232,15 @@ class FrameJudge:
             self._judge_turn(command.steps * self._step_rad, start_rad, speed, min(now_ns - last[0], MAX_STEP_NS) / 1e9, last[1].request)
 
     def _judge_release(self, command: bits.SteerCommand, last: bits.SteerCommand | None) -> None:
-        """A frame that requests nothing says where the wheels are; one that ends a stream may repeat the angle before it."""
+        """A frame that requests nothing says where the wheels are; unknown that, or as the last of a stream, it may repeat the angle before it."""
         measured = self._measured_deg()
         if measured is not None:
             expected = min(max(measured / bits.STEER_STEP_DEG, -self._lock_steps), self._lock_steps)
             if abs(command.steps - expected) <= HALF + 1e-9:
                 self._farewell = False
                 return
-        if last is not None and command.steps == last.steps and not self._farewell:
-            self._farewell = True
+        if last is not None and command.steps == last.steps and (measured is None or not self._farewell):
+            self._farewell = measured is not None
             return
         self._break("release_angle", command.steps * bits.STEER_STEP_DEG, math.nan if measured is None else measured)
 
@@ -293,7 +293,7 @@ class FrameJudge:
             return
         if not rules.accel_min_mps2 - half <= accel <= rules.accel_max_mps2 + half:
             self._break("accel", accel, rules.accel_max_mps2 if accel > 0.0 else rules.accel_min_mps2)
-        if self._may_request(last[0] if last else None, bool(last and last[1].request)) and last is not None:
+        if self._may_request(last[0] if last else None, True) and last is not None:
             before = last[1].steps * bits.ACCEL_STEP_MPS2 if last[1].request else 0.0
             allowed = rules.jerk_mps3 * min(now_ns - last[0], MAX_STEP_NS) / 1e9
             if abs(accel - before) > allowed + half:

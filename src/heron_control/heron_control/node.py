@@ -62,7 +62,7 @@ class ControlNode(HeronNode):
         for name, bus in buses.items():
             self._ios[name] = CanIo.shared(name, bus, car.wanted[name])
             self.at_end(self._ios[name].release)
-        self.at_end(lambda: gate.close(self.now_ns()))
+        self.at_end(lambda: gate.close(self.instant().steady_ns))
         self._rejected = ""
         self._told = self._pilot.engagement.state
         self._status = self.advertise("/control/status")
@@ -83,8 +83,8 @@ class ControlNode(HeronNode):
             "plans_rejected": dict(self._pilot.check.rejected),
         }
 
-    def _write(self, frame: RawFrame, now_ns: int) -> bool:
-        return self._ios[frame.bus].send(self._codec.frame(frame, now_ns))
+    def _write(self, frame: RawFrame, _: int) -> bool:
+        return self._ios[frame.bus].send(self._codec.frame(frame, self.now_ns()))
 
     def _on_plan(self, plan: Trajectory) -> None:
         fault = self._pilot.add_plan(plan, self.instant())

@@ -152,12 +152,12 @@ class Pilot:
         self._place(steer, at, dt_s)
         self._plan.grow_old(at)
         self._found = self._judge.judge(self._situation(state, at))
-        changes += self.engagement.update(self._found)
+        changes += self._lapse() or self.engagement.update(self._found)
         changes += self._buttons(state)
         changes += self._driver_gas(state, at)
         self._guard_planner()
         command = self._command(state, steer, at, dt_s)
-        verdict = self.gate.send(command, self._speed.highest_mps, steer, at.now_ns)
+        verdict = self.gate.send(command, self._speed.highest_mps, steer, at.steady_ns)  # a clock that is set makes no step larger
         changes += self._after(command, verdict, steer, dt_s)
         self.rungs.add(self.engagement.rung if self.engagement.state.drives else Ladder.OK, dt_s)
         used = verdict.sent is not None and verdict.sent.request
@@ -237,6 +237,13 @@ class Pilot:
             if self._last is not None:
                 self._comfort.start(self._last.steady_ns)
         return refusal, changes
+
+    def _lapse(self) -> tuple[Change, ...]:
+        """A permission is not taken up when something came to stand against it: no frame has asked for anything yet, so there is nothing to stop."""
+        found = self._found
+        if self.engagement.state is not Engagement.ENGAGED or self._sent.request or found.obstacle is None or found.driver or found.fault:
+            return ()
+        return self.engagement.end(found.obstacle)
 
     def _buttons(self, state: VehicleState) -> list[Change]:
         changes: list[Change] = []
