@@ -45,7 +45,7 @@ class Cars:
         self._course = {"course.kind": "circle", "course.speed_kmh": speed_kmh, "course.radius_m": radius_m}
         self._acts = acts
         self._profile = folder / "profile.yaml"
-        control = {"interface": "unix", "planner": f"/{PLANNER}", **(profile or {})}
+        control = {"interface": "unix", "planner": f"/{PLANNER}", "required_components": ["/can", f"/{PLANNER}"], **(profile or {})}
         parameters = {"/can": {"interface": "unix"}, "/control": control, "/actuation": {"realtime_priority": 40}}
         self._profile.write_text(yaml.safe_dump({name: {"ros__parameters": values} for name, values in parameters.items()}))
         launched = {name: value for process in self._launched() for name, value in process.env.items()}
@@ -158,8 +158,8 @@ class Cars:
 
     def said(self) -> str:
         """The ends of all logs and of the car's releases, for a failed assertion."""
-        tails = [f"--- {name}\n" + "\n".join(self.text(name).splitlines()[-25:]) for name in self.processes]
-        notes = [line for line in self.lines() if line["kind"] not in ("truth", "frame")]
+        tails = [f"--- {name}\n" + "\n".join(self.text(name).splitlines()[-15:]) for name in self.processes]
+        notes = [line for line in self.lines() if line["kind"] not in ("truth", "frame", "act")]
         return "\n".join([*tails, "--- the car's notes", *map(str, notes[-25:]), str(self.truth())])
 
     def disturbed(self) -> str:
