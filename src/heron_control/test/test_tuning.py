@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from heron_control.tuning_plots import picture
 from heron_core.errors import InputError
 
 slow = pytest.mark.slow
-FAST_KMH = (10, 50, 100)
+FAST_KMH = {"curve": (10, 50, 100), "slalom": (10, 50, 100), "stop": (10, 100)}
 
 
 @cache
@@ -36,13 +37,13 @@ def _drive_once(name: str, kmh: float, older_s: float, compensated: bool, seed: 
     return run(_vehicle(), planned)
 
 
-def _sweep(kinds: tuple[str, ...]) -> list[object]:
-    fast = [(kind, kmh, 1) for kind in kinds for kmh in FAST_KMH]
-    more = [(kind, kmh, seed) for kind in kinds for kmh in range(10, 101, 10) for seed in (1, 2, 3) if (kind, kmh, seed) not in fast]
+def _sweep(kinds: Iterable[str]) -> list[object]:
+    fast = [(kind, kmh, 1) for kind in kinds for kmh in FAST_KMH[kind]]
+    more = [(kind, kmh, seed) for kind in kinds for kmh in range(10, 101, 10) for seed in (1, 2) if (kind, kmh, seed) not in fast]
     return [*fast, *(pytest.param(*each, marks=slow) for each in more)]
 
 
-@pytest.mark.parametrize(("name", "kmh", "seed"), _sweep(("curve", "slalom", "stop")))
+@pytest.mark.parametrize(("name", "kmh", "seed"), _sweep(FAST_KMH))
 def test_on_the_course_to_the_line_in_comfort_and_without_the_gate(name: str, kmh: int, seed: int) -> None:
     result = _driven(name, kmh, seed=seed)
     assert result.faults == ()  # comfort within limits, with the tolerance that `manoeuvre.TOLERANCE` states
@@ -116,9 +117,9 @@ def test_jerk_is_the_mean_over_its_window() -> None:
 
 
 def test_a_report_can_be_read_by_programs_and_pictures_are_written(tmp_path: Path) -> None:
-    results = [_driven("stop", 10), _driven("stop", 50)]
-    read = json.loads(json.dumps(report(results, TuningConfig(("stop",), (10.0, 50.0)))))
-    assert read["passed"] is True and [each["speed_kmh"] for each in read["drives"]] == [10.0, 50.0]
+    results = [_driven("stop", 10), _driven("stop", 100)]
+    read = json.loads(json.dumps(report(results, TuningConfig(("stop",), (10.0, 100.0)))))
+    assert read["passed"] is True and [each["speed_kmh"] for each in read["drives"]] == [10.0, 100.0]
     assert read["drives"][0]["settle_s"] is None and abs(read["drives"][0]["stop_error_m"]) <= 0.3
     assert set(Figures.__dataclass_fields__) <= set(read["drives"][0])
     picture(results, _vehicle().limits, tmp_path / "stop.png")
