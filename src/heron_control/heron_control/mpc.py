@@ -11,6 +11,7 @@ acceleration, w the speed error, z the position error and g is 1. States are eli
 from __future__ import annotations
 
 import math
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,24 @@ class Bound:
     high: Array
 
 
+@dataclass(frozen=True)
+class _Weighed:
+    """What follows from gain and cost alone; kept while both are the same objects, as they are along time.
+
+    Attributes:
+        w, z: (steps, steps) weighted errors at the ends of the steps → gradient.
+        hessian: its upper triangle, column by column.
+        size: mean of its diagonal.
+    """
+
+    gain: Array
+    cost: Cost
+    w: Array
+    z: Array
+    hessian: Array
+    size: float
+
+
 class Preview:
     """Solves for the command's rates over a horizon; set up once, its values replaced at each tick.
 
@@ -88,6 +107,7 @@ class Preview:
         self._response(lag_s)
         ones = np.ones((steps, steps))
         self._upper = np.nonzero(np.triu(ones).T)[::-1]  # rows, columns in the order of a CSC matrix's upper triangle
+        self._weighed: _Weighed | None = None
         self._solver: Any = osqp.OSQP(algebra="builtin")
         bound = np.ones(2 * steps)
         self._solver.setup(
@@ -123,15 +143,12 @@ class Preview:
         given = np.concatenate([goal.z, goal.w, goal.a_base, goal.gain, bound.rate, (start.actuator, start.command, start.offset)])
         if not (np.isfinite(given).all() and scale > 0.0):
             return None
-        w_map, z_map, w_free, z_free = self._predict(start, goal)
-        w_map *= scale
-        z_map *= scale
-        z_cost, w_cost = np.broadcast_to(cost.z, self.steps), np.broadcast_to(cost.w, self.steps)
-        weighted_z, weighted_w = z_map.T * z_cost, w_map.T * w_cost
-        hessian = weighted_z @ z_map + weighted_w @ w_map
-        hessian[np.diag_indices(self.steps)] += scale * scale * cost.rate
-        gradient = weighted_z @ (z_free - goal.z) + weighted_w @ (w_free - goal.w)
-        size = max(float(np.trace(hessian)) / self.steps, float(np.abs(gradient).max()))
+        if self._weighed is None or goal.gain is not self._weighed.gain or cost is not self._weighed.cost:
+            self._weighed = self._weigh(goal.gain, cost)
+        w_free, z_free = self._free(start, goal)
+        gradient = scale * (self._weighed.z @ (z_free - goal.z) + self._weighed.w @ (w_free - goal.w))
+        hessian, square = self._weighed.hessian, scale * scale
+        size = max(square * self._weighed.size, float(np.abs(gradient).max()))
         if not (math.isfinite(size) and size > 0.0):
             return None
         most = bound.rate / scale
@@ -139,11 +156,13 @@ class Preview:
         low = RANGE_WEIGHT * (np.minimum(bound.low, start.command + travel) - start.command) / scale
         high = RANGE_WEIGHT * (np.maximum(bound.high, start.command - travel) - start.command) / scale
         self._solver.update(
-            q=gradient / size, l=np.concatenate([-most, np.minimum(low, high)]), u=np.concatenate([most, high]), Px=hessian[self._upper] / size
+            q=gradient / size, l=np.concatenate([-most, np.minimum(low, high)]), u=np.concatenate([most, high]), Px=hessian * (square / size)
         )
         found = self._solver.solve(raise_error=False)
         status = found.info.status_val
         if status not in SOLVED:
+            if status == osqp.SolverStatus.OSQP_SIGINT:
+                signal.raise_signal(signal.SIGINT)  # OSQP listens for it while it solves: it is meant for others
             if status != osqp.SolverStatus.OSQP_MAX_ITER_REACHED:
                 self.reset()  # out of iterations, it goes on from there at the next tick
             return None
@@ -156,8 +175,8 @@ class Preview:
         mean: Array = (self._mean_map @ rates + settled * self.step_s + (start.actuator - settled) * self._decay_1) / self.step_s
         return mean
 
-    def _predict(self, start: Start, goal: Goal) -> tuple[Array, Array, Array, Array]:
-        """Maps from rates to w and z at the ends of the steps, and both without any rate."""
+    def _free(self, start: Start, goal: Goal) -> tuple[Array, Array]:
+        """Both integrals (w, z) at the ends of the steps, without any rate."""
         g, h = goal.gain, self.step_s
         settled = start.command + start.offset
         away = start.actuator - settled
@@ -165,12 +184,23 @@ class Preview:
         second = settled * h * h / 2.0 + away * self._decay_2 - goal.a_base * h * h / 2.0
         w_step = g * first
         w_free = np.cumsum(w_step)
-        z_free = np.cumsum(g * (h * (w_free - w_step) + g * second))
-        column = g[:, None]
+        return w_free, np.cumsum(g * (h * (w_free - w_step) + g * second))
+
+    def _maps(self, gain: Array) -> tuple[Array, Array]:
+        """From rates to w and z at the ends of the steps."""
+        column, h = gain[:, None], self.step_s
         w_steps = column * self._mean_map
         w_map = np.cumsum(w_steps, axis=0)
         z_map = np.cumsum(column * (h * (w_map - w_steps) + column * self._double_map), axis=0)
-        return w_map, z_map, w_free, z_free
+        return w_map, z_map
+
+    def _weigh(self, gain: Array, cost: Cost) -> _Weighed:
+        w_map, z_map = self._maps(gain)
+        weighted_z, weighted_w = z_map.T * cost.z, w_map.T * cost.w
+        hessian = weighted_z @ z_map + weighted_w @ w_map
+        diagonal = hessian.ravel()[:: self.steps + 1]  # a view
+        diagonal += cost.rate
+        return _Weighed(gain, cost, weighted_w, weighted_z, hessian[self._upper], float(diagonal.sum()) / self.steps)
 
     def _response(self, lag_s: float) -> None:
         """Integrals over each step of the actuator's response, exact: to its start value, and to each rate."""
