@@ -16,6 +16,7 @@ from heron_control.codec import RawFrame
 from heron_control.command import Command
 from heron_control.gate import Gate
 from heron_core.canbus import FLAG_EXTENDED
+from heron_core.errors import ConfigError
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
 
@@ -63,6 +64,18 @@ def test_a_missing_a_double_and_a_foreign_frame_are_refused(codec: CanCodec) -> 
     for frames in ([], [steer], [accel], [steer, steer], [steer, accel, accel], [steer, dataclasses.replace(accel, id=0x123)]):
         assert codec.decode(frames, 0) is None
     assert codec.decode([steer, dataclasses.replace(accel, data=accel.data[:7])], 0) is None
+
+
+def test_frames_without_protection_carry_no_counter() -> None:
+    bare = {name: dataclasses.replace(command, protection=None) for name, command in CAR.commands.items()}
+    codec = CanCodec(dataclasses.replace(CAR, commands=bare))
+    assert codec.decode(codec.encode(ask(), 1), 1) is not None and codec.decode(codec.encode(ask(), 6), 7) is not None
+
+
+@pytest.mark.parametrize("name", ["steer", "accel"])
+def test_control_needs_both_commands(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"commands: {name} missing"):
+        CanCodec(dataclasses.replace(CAR, commands={other: command for other, command in CAR.commands.items() if other != name}))
 
 
 def test_values_beyond_the_dbc_raise(codec: CanCodec) -> None:

@@ -252,9 +252,7 @@ class Limits:
     def curvature_at(self, speed_mps: float) -> float:
         """Largest |curvature| (1/m) at a speed: the tightest curve, or what lateral acceleration allows."""
         squared = speed_mps * speed_mps
-        if squared * self.curvature_per_m <= self.lateral_accel_mps2:
-            return self.curvature_per_m
-        return self.lateral_accel_mps2 / squared
+        return min(self.curvature_per_m, self.lateral_accel_mps2 / squared) if squared else self.curvature_per_m
 
 
 def load_limits(path: Path) -> Limits:
