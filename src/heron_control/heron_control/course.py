@@ -144,6 +144,8 @@ class Course:
             point = self.at(s_m)
             offset = point.pose.between(SE2(x_m, y_m, 0.0))
             s_m += offset.x / max(1.0 - point.curvature_per_m * offset.y, 0.2)
+            if abs(offset.x) < 1e-3:  # Newton's next error is far below
+                break
         return s_m
 
     def offset(self, pose: SE2, near_m: float | None = None) -> tuple[float, float, float]:
