@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 from cars import ACCEL_ID, ENGAGE, PLANNER, STEER_ID, TIMEOUT_MS, Cars, followed, requests
-from drives import command
+from drives import command, until
 
 from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
 from heron_core.limits import load_limits
 from heron_core.stages import Stages
 from heron_core.trajectory import TIMES_S, Trajectory
+from heron_core.vehicle import Odometry, Signal, VehicleState
 
 LIMITS = load_limits(Path(__file__).resolve().parents[1] / "config" / "vehicle" / "demo" / "limits.yaml")
 IN_LANE_M = 0.5
@@ -202,26 +203,45 @@ def test_a_second_planner_ends_the_drive_in_lane(cars: Callable[..., Cars]) -> N
     assert followed(stood)
 
 
-@pytest.mark.slow
-def test_a_recording_replayed_on_the_cars_domain_does_not_steer(cars: Callable[..., Cars], tmp_path: Path) -> None:
-    run = cars(50, ENGAGE)
-    run.wait_followed(1.0)
+def _recorded_drive(folder: Path) -> Path:
+    """Five seconds of another drive: plans hard to the right, and a car that says it stands with its wheels turned."""
     begin_ns = time.time_ns()
-    with BagWriter(tmp_path / "bag") as bag:
-        for i in range(50):
-            stamp_ns = begin_ns + i * 100_000_000
-            angle = -0.25 * TIMES_S  # hard to the right
-            points = np.stack([40 * np.sin(-angle), 40 * (np.cos(angle) - 1), angle, 10 + 0 * TIMES_S], axis=1).astype(np.float32)
-            plan = Trajectory.make(stamp_ns, points, 1000 + i, "replayed", Stages(exposure_ns=stamp_ns))
-            if i == 0:
-                bag.add_topic("/plan/trajectory", ros_type_of(plan))
-            bag.write("/plan/trajectory", stamp_ns, serialise(plan))
-    player = subprocess.Popen(command("bag", "play", tmp_path / "bag"), env=run.environment(), stdout=subprocess.DEVNULL)
+    standing = {"speed": 0.0, "steer": -0.3, "yaw_rate": 0.0, "gear": 1.0, "brake_pressed": 0.0, "belt_fastened": 1.0}
+    signals = {name: Signal(value, 0, True) for name, value in standing.items()}
+    with BagWriter(folder) as bag:
+        for i in range(500):
+            stamp_ns = begin_ns + i * 10_000_000
+            messages: dict[str, Any] = {"/vehicle/state": VehicleState(stamp_ns, signals), "/odom": Odometry(stamp_ns, -500.0, 0.0, 1.0, 0.0, 0.0)}
+            if i % 10 == 0:
+                angle = -0.25 * TIMES_S
+                points = np.stack([-40 * np.sin(angle), 40 * (np.cos(angle) - 1), angle, 10 + 0 * TIMES_S], axis=1).astype(np.float32)
+                messages["/plan/trajectory"] = Trajectory.make(stamp_ns, points, 1000 + i, "replayed", Stages(exposure_ns=stamp_ns))
+            for topic, message in messages.items():
+                if i == 0:
+                    bag.add_topic(topic, ros_type_of(message))
+                bag.write(topic, stamp_ns, serialise(message))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic", ["/plan/trajectory", "/vehicle/state", "/odom"])
+def test_a_recording_replayed_on_the_cars_domain_does_not_steer(cars: Callable[..., Cars], tmp_path: Path, topic: str) -> None:
+    run = cars(50, ENGAGE)
+    recording = _recorded_drive(tmp_path / "bag")
+    run.wait_followed(1.0)
+    arguments = command("bag", "play", recording, "--topics", topic)
+    with (tmp_path / "player.txt").open("w") as said:
+        player = subprocess.Popen(arguments, env=run.environment(), stdout=said, stderr=subprocess.STDOUT)
     try:
-        stood = run.wait_truth(lambda truth: truth["speed"] == 0.0, "standstill", 60)
+        until(lambda: player.poll() is not None, 40, "the end of the recording")
     finally:
         player.kill()
         player.wait()
-    rung, why = ladder(run.text("actuation"))[-1]
-    assert rung == "emergency stop" and why.startswith("2 planners: "), run.said()
+    assert "messages played" in (tmp_path / "player.txt").read_text()
+    stood = run.wait_truth(lambda truth: truth["t"] > 0.0, "the car")
+    if topic == "/plan/trajectory":
+        stood = run.wait_truth(lambda truth: truth["speed"] == 0.0, "standstill")
+        rung, why = ladder(run.text("actuation"))[-1]
+        assert rung == "emergency stop" and why.startswith("2 planners: "), run.said()
+    assert followed(stood) and not run.lines("release"), run.said()
     in_lane(driven(run, stood["t"]))

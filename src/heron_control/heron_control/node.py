@@ -66,10 +66,11 @@ class ControlNode(HeronNode):
         self._rejected = ""
         self._told = self._pilot.engagement.state
         self._status = self.advertise("/control/status")
-        self.subscribe("/odom", self._pilot.add_odometry)
+        # What the car does is heard from this process's CAN component only: a recording replayed on this domain must not move it.
+        self.subscribe("/odom", self._pilot.add_odometry, outside=False)
         self.subscribe("/plan/trajectory", self._on_plan)
         self.subscribe("/diagnostics", self._pilot.set_health)
-        self.subscribe("/vehicle/state", self._on_state)
+        self.subscribe("/vehicle/state", self._on_state, outside=False)
         self.every(round(config.status_period_s * 1e9), self._tell)
         self.every(PLANNERS_PERIOD_NS, self._look_for_planners)
         self.serve("~/engage", Engage, self._on_engage)

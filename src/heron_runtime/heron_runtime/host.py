@@ -41,8 +41,8 @@ class Host(Protocol):
     def advertise(self, topic: str) -> Publisher:
         """A publisher of the topic's native type."""
 
-    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
-        """Calls back with native messages."""
+    def subscribe(self, topic: str, callback: Callable[[Any], None], outside: bool) -> None:
+        """Calls back with native messages; see `HeronNode.subscribe`."""
 
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """Calls back periodically."""

@@ -122,6 +122,7 @@ class LiveHost:
         guard = node.create_guard_condition(lambda: self._inbox.drain(self._wake))
         self._wake: Callable[[], None] = guard.trigger
         self._readers: list[tuple[Hub, LocalReader]] = []
+        self._listened: list[Hub] = []
         self._workers: list[ThreadWorker] = []
         self._feeds: list[Callable[[], None]] = []
         self._threads: list[threading.Thread] = []
@@ -143,13 +144,15 @@ class LiveHost:
         """See Host."""
         return LivePublisher(self._node, self._hub(topic))
 
-    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
+    def subscribe(self, topic: str, callback: Callable[[Any], None], outside: bool) -> None:
         """See Host."""
         hub = self._hub(topic)
         reader = LocalReader(hub.row.quality.depth, self._while_running(callback), lambda waiting: self._put(waiting.deliver))
         hub.add(reader)
         self._readers.append((hub, reader))
-        listen_outside(self._node, hub, reader, self.now_ns, self._warn)
+        if outside:
+            self._listened.append(hub)
+            listen_outside(self._node, hub, reader, self.now_ns, self._warn)
 
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """See Host; ticks on the steady clock, so that a clock step moves no tick."""
@@ -217,8 +220,10 @@ class LiveHost:
             worker.stop()
         for hub, reader in self._readers:
             hub.remove(reader)
-            hub.dds_readers -= 1
         self._readers.clear()
+        for hub in self._listened:
+            hub.dds_readers -= 1
+        self._listened.clear()
         deadline = time.monotonic() + JOIN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

@@ -183,7 +183,7 @@ class LockstepHost:
         self._scheduler.add_publisher(name, str(self._node.get_fully_qualified_name()))
         return LockstepPublisher(self._scheduler, self._process, name)
 
-    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
+    def subscribe(self, topic: str, callback: Callable[[Any], None], outside: bool) -> None:
         """See Host."""
         name = self._node.resolve_topic_name(topic)
         self._scheduler.add_reader(self._process, topic_row(name), name, callback)

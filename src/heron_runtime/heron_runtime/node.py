@@ -103,9 +103,13 @@ class HeronNode(LifecycleNode):
         """A publisher of the topic's native type."""
         return self.host.advertise(topic)
 
-    def subscribe(self, topic: str, callback: Callable[[Any], None]) -> None:
-        """Calls back with native messages in the executor thread."""
-        self.host.subscribe(topic, callback)
+    def subscribe(self, topic: str, callback: Callable[[Any], None], outside: bool = True) -> None:
+        """Calls back with native messages in the executor thread.
+
+        Without `outside` only components of the same process are heard: what anybody else publishes, a replayed recording too, does not arrive. In
+        lock-step, where all share one process and nobody else is there, it makes no difference.
+        """
+        self.host.subscribe(topic, callback, outside)
 
     def every(self, period_ns: int, callback: Callable[[], None]) -> None:
         """Calls back periodically."""

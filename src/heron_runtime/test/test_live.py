@@ -101,6 +101,31 @@ def test_an_outside_publisher_reaches_local_readers(stack: Any) -> None:
     outsider.destroy_node()
 
 
+class Inward(HeronNode):
+    NAME, Config = "inward", Nothing
+
+    def setup(self) -> None:
+        self.odometry: list[Odometry] = []
+        self.subscribe("/odom", self.odometry.append, outside=False)
+
+
+def test_what_listens_inside_only_hears_nobody_else(stack: Any) -> None:
+    sender, inward = stack.add(Sender), stack.add(Inward)
+    row = topic_row("/odom")
+    outsider = rclpy.create_node("outsider", context=stack.outside)
+    publisher = outsider.create_publisher(row.ros_class(), "/odom", qos_profile(row.quality))
+    both = stack.add(Receiver)  # shows when messages from outside have arrived in this process
+    assert stack.spin_until(lambda: publisher.get_subscription_count() == 1)
+    publisher.publish(row.ros_class()())
+    assert stack.spin_until(lambda: bool(both.odometry))
+    assert inward.odometry == []
+    sent = Odometry(5, 1.0, 2.0, 0.5, 3.0, 0.1)
+    sender.odometry.publish(sent)
+    assert stack.spin_until(lambda: len(inward.odometry) == 1 and len(both.odometry) == 2)
+    assert inward.odometry[0] is sent
+    outsider.destroy_node()
+
+
 def test_a_malformed_message_from_outside_is_counted_and_dropped(stack: Any) -> None:
     from sensor_msgs.msg import CompressedImage
 
