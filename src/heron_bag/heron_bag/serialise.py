@@ -18,7 +18,7 @@ from heron_bag.errors import BagError
 from heron_core.canbus import CanBatch
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import CameraInfo, StaticTransforms, default_frame_id
-from heron_core.signals import ControlStatus, Event, FixType, GnssFix, ImuSample, Instruction
+from heron_core.signals import ControlStatus, Event, FixType, GnssFix, Health, ImuSample, Instruction
 from heron_core.stages import STAGE_FIELDS, Stages
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import SIGNALS, Odometry, VehicleState
@@ -30,6 +30,7 @@ CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 TF = "tf2_msgs/msg/TFMessage"
 CAN_BATCH = "heron_msgs/msg/CanBatch"
 NAV_SAT_FIX = "sensor_msgs/msg/NavSatFix"
+DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
 
 UNKNOWN_VARIANCE = 1e6
 _ROW_BYTES = {"rgb8": 3, "bgr8": 3, "mono8": 1, "nv12": 1, "yuyv": 2}
@@ -288,6 +289,12 @@ def _event(event: Event) -> Any:
     return _make("heron_msgs/msg/Event", header=header, kind=event.kind, source=event.source, text=event.text, cause=event.cause)
 
 
+def _health(health: Health) -> Any:
+    values = [_make("diagnostic_msgs/msg/KeyValue", key=key, value=value) for key, value in health.values]
+    status = _make("diagnostic_msgs/msg/DiagnosticStatus", level=health.level, name=health.name, message=health.text, hardware_id="", values=values)
+    return _make(DIAGNOSTICS, header=_header(health.stamp_ns, ""), status=[status])
+
+
 _TYPES: dict[type, tuple[str, Callable[[Any], Any]]] = {
     CameraInfo: (CAMERA_INFO, _camera_info),
     StaticTransforms: (TF, _static_transforms),
@@ -301,4 +308,5 @@ _TYPES: dict[type, tuple[str, Callable[[Any], Any]]] = {
     Trajectory: ("heron_msgs/msg/Trajectory", _trajectory),
     ControlStatus: ("heron_msgs/msg/ControlStatus", _control_status),
     Event: ("heron_msgs/msg/Event", _event),
+    Health: (DIAGNOSTICS, _health),
 }
