@@ -503,6 +503,25 @@ def test_a_late_tick_does_not_end_it(car: DrivenCar) -> None:
     assert car.told() == [] and car.state is Engagement.ENGAGED
 
 
+def test_a_clock_that_is_set_a_little_makes_no_step_larger(car: DrivenCar, monkeypatch: pytest.MonkeyPatch) -> None:
+    car.engaged()
+    times: list[int] = []
+    send = car.pilot.gate.send
+    monkeypatch.setattr(car.pilot.gate, "send", lambda command, speed, steer, now_ns: (times.append(now_ns), send(command, speed, steer, now_ns))[1])
+    for step_ns in (TICK_NS, TICK_NS + 6 * MS, TICK_NS - 6 * MS):
+        assert requests(car.tick(step_ns, steady_step_ns=TICK_NS))
+    assert [times[1] - times[0], times[2] - times[1]] == [TICK_NS, TICK_NS]
+
+
+def test_a_permission_that_nothing_was_asked_with_lapses(car: DrivenCar) -> None:
+    """The car rolls back in the tick after engaging: there is no stop to make, the driver still drives."""
+    car.ready()
+    assert car.pilot.request(True) == (True, "")
+    backwards = dict.fromkeys(("speed", "wheel_fl", "wheel_fr", "wheel_rl", "wheel_rr"), -2.0)
+    assert not requests(car.tick(**backwards))
+    assert car.state is Engagement.OFF and [kind for kind, _ in car.told()] == ["engagement", "disengagement"]
+
+
 def test_a_clock_set_back_makes_no_plan_younger(car: DrivenCar) -> None:
     car.engaged()
     for _ in range(52):  # each step too small to be seen as one
