@@ -18,7 +18,7 @@ CURVATURE_WINDOW = 3  # points to either side: a policy's yaw is noisy from poin
 CURVATURE_MIN_M = 0.5  # over a shorter arc the yaw says nothing about curvature
 ACCEL_WINDOW = 2
 # What follows the end is fitted to this much of the plan before it: one noisy point must not decide where a car goes that nobody plans for.
-END_WINDOW_S = 1.5
+END_WINDOW_S = 2.0
 END_WINDOW_MIN_M = 4.0
 END_YAW_M = 5.0  # an error of yaw weighs like one of position this far away
 END_CURVATURE_MAX_PER_M = 0.3  # beyond any car's lock

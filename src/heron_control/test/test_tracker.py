@@ -319,3 +319,11 @@ def test_whatever_the_plan_and_the_car_commands_are_finite_and_within_bounds(
             assert abs(after) <= max(abs(before), min(limits.curvature_per_m, share / max(min(speed, 60.0) ** 2, 0.01)))
             assert abs(motion.accel_mps2 - last.accel_mps2) <= bounds.jerk_mps3 * DT + 1e-9
         last = motion
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("horizon_s", 5.0), ("cross_track_m", 0.0), ("jerk_mps3", math.nan), ("stop_m", 0.3), ("standstill_mps", -1.0)]
+)
+def test_a_weight_that_makes_no_sense_is_named(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=name):
+        replace(TrackerConfig(), go_m=0.25, **{name: value})
