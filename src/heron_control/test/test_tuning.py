@@ -19,7 +19,7 @@ from heron_control.tuning_plots import picture
 from heron_core.errors import InputError
 
 slow = pytest.mark.slow
-FAST_KMH = {"curve": (10, 50, 100), "slalom": (10, 50, 100), "stop": (10, 100)}
+FAST_KMH = {"curve": (10, 50, 100), "slalom": (10, 100), "stop": (10, 100)}
 
 
 @cache
