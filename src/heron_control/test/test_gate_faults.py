@@ -144,7 +144,6 @@ def test_a_codec_that_fails_once_leads_to_the_ladder(drive: Drive, bus: Any) -> 
 
 @pytest.mark.parametrize("axis", ["steer_rad", "accel_mps2"])
 def test_an_axis_at_rest_must_read_as_it_was_meant(drive: Drive, bus: Any, axis: str) -> None:
-    bus.bend = (1, 0) if axis == "steer_rad" else (0, 1)
     requests = (False, True) if axis == "steer_rad" else (True, False)
     bus.bend = (2, 0) if axis == "steer_rad" else (0, 2)
     assert drive.tick(Command(0.02, 0.0, *requests)).fault.startswith("frames decode wrongly: ")
@@ -190,9 +189,6 @@ def test_a_read_push_while_held_is_refused(drive: Drive, bus: Any) -> None:
     drive.sent(ask(0.02, 0.0, hold=True))
     bus.decode = lambda frames, count: Command(right(frames, count).steer_rad, 0.001, True, True, True)
     assert drive.tick(ask(0.02, 0.0, hold=True)).fault.startswith("frames decode wrongly: ")
-    bus.decode = lambda frames, count: Command(right(frames, count).steer_rad, 0.5e-9, True, True, True)
-    bus.decode_is_fine = True
-    drive.gate.close(drive.now_ns)
 
 
 def test_a_command_that_frames_cannot_express_is_refused(drive: Drive, bus: Any) -> None:
@@ -222,7 +218,7 @@ def test_a_bus_that_takes_only_the_first_frame_ends_the_chain(drive: Drive, bus:
     alone = Drive(gate, 10.0)
     assert alone.off().fault == "bus does not take frames" and written == [0x2E0, 0x2F0] and gate.frames == 1
     assert alone.tick(ask()).fault == "no frame to continue from"
-    assert bus.counts[-2:] == [0, 1]  # the car has seen the first counter
+    assert bus.count == 1  # the car has seen the first counter
 
 
 def test_counters_run_on_with_every_tick_that_was_written_and_with_no_other(drive: Drive, bus: Any) -> None:
