@@ -88,7 +88,7 @@ def fuzz(cases: int, seed: int, jobs: int = 1, progress: bool = False, vehicle: 
     return report
 
 
-def run_bench(cases: int = 2000, seed: int = 1) -> dict[str, int]:
+def run_bench(cases: int = 2000, seed: int = 1) -> dict[str, Any]:
     """The keys `frames_checked` and `frames_unsafe` of `bench actuation`."""
     report = fuzz(cases, seed, jobs=os.cpu_count() or 1)
     return {

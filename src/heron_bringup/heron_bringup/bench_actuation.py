@@ -24,6 +24,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from heron_bringup.actuation_fuzz import run_bench
 from heron_bringup.drive.report import read_component_reports
 from heron_bringup.paths import config_folder, launch_folder
 from heron_can.car import load_car
@@ -229,5 +230,5 @@ def _tail(out: Path) -> str:
     return "\n".join((out / "log" / "actuation.log").read_text(encoding="utf-8").splitlines()[-10:])
 
 
-PARTS: tuple[Callable[[], Figures], ...] = (punctuality, tracking)
+PARTS: tuple[Callable[[], Figures], ...] = (punctuality, tracking, run_bench)
 """Each adds its figures."""
