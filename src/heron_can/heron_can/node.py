@@ -37,7 +37,7 @@ class CanNode(HeronNode):
         self.at_end(self._bridge.close)
         self._simulated = all(bus.interface in REPLAYED for bus in buses.values())
         self._mode = DrivingMode()
-        self.subscribe("/control/status", lambda status: self._mode.heard(status, self.instant()))
+        self.subscribe("/control/status", lambda status: self._mode.heard(status, self.instant()), outside=False)
         self._state = self.advertise("/vehicle/state")
         self._odom = self.advertise("/odom")
         self._imu = self.advertise("/imu")
