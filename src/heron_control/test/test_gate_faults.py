@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -189,6 +190,12 @@ def test_a_read_push_while_held_is_refused(drive: Drive, bus: Any) -> None:
     drive.sent(ask(0.02, 0.0, hold=True))
     bus.decode = lambda frames, count: Command(right(frames, count).steer_rad, 0.001, True, True, True)
     assert drive.tick(ask(0.02, 0.0, hold=True)).fault.startswith("frames decode wrongly: ")
+
+
+def test_a_held_car_may_read_the_rounding_of_zero(drive: Drive, bus: Any) -> None:
+    right = bus.decode
+    bus.decode = lambda frames, count: dataclasses.replace(right(frames, count), accel_mps2=1e-6 * 1e-3)
+    assert drive.sent(ask(0.02, 0.0, hold=True)).hold
 
 
 def test_a_command_that_frames_cannot_express_is_refused(drive: Drive, bus: Any) -> None:
