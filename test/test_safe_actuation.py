@@ -245,3 +245,17 @@ def test_a_recording_replayed_on_the_cars_domain_does_not_steer(cars: Callable[.
         assert rung == "emergency stop" and why.startswith("2 planners: "), run.said()
     assert followed(stood) and not run.lines("release"), run.said()
     in_lane(driven(run, stood["t"]))
+
+
+@pytest.mark.slow
+def test_plans_that_come_back_do_not_end_an_emergency(cars: Callable[..., Cars]) -> None:
+    run = cars(50, ENGAGE)
+    run.wait_followed(1.0)
+    run.signal(PLANNER, signal.SIGSTOP)
+    run.wait_text("actuation", "ladder: emergency stop: ")
+    run.signal(PLANNER, signal.SIGCONT)
+    stood = run.wait_truth(lambda truth: truth["speed"] == 0.0, "standstill")
+    assert followed(stood) and "soft stop ended" not in run.text("actuation"), run.said()
+    in_lane(driven(run, stood["t"]))
+    later = run.wait_truth(lambda truth: truth["t"] > stood["t"] + 2.0, "two seconds of standing")
+    assert later["speed"] == 0.0 and later["hold"] and followed(later)
