@@ -63,7 +63,10 @@ ORDER: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
 ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 SWAPPED = {"min": "max", "max": "min", "floor": "ceil", "ceil": "floor", "all": "any", "any": "all"}
 # (file, line of code, before, after) → why no test can tell it from the original.
-EQUIVALENT: dict[tuple[str, str, str, str], str] = {}
+_STAMP = "a stamp that nobody reads: only bytes go into and out of the codec"
+_ENCODE = "return [RawFrame(sent.bus, sent.frame.id, sent.frame.data) for sent in self._encoder.encode(asked, 0, count)]"
+_DECODE = "parts = [self._decoder.decode(frame.bus, self.frame(frame, 0)) for frame in frames]"
+EQUIVALENT: dict[tuple[str, str, str, str], str] = {("can_codec.py", line, "0", "1"): _STAMP for line in (_ENCODE, _DECODE)}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from gate_drive import ACCEL_STEP, OFF, STEER_STEP, TICK_NS, WHEELBASE, Drive, a
 
 from heron_control.codec import Grid
 from heron_control.command import Command
-from heron_control.gate import Gate
+from heron_control.gate import Gate, _inside, _RefusedError
+from heron_control.gate_window import Range
 from heron_core.errors import ConfigError
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
@@ -254,3 +255,8 @@ def test_the_raster_may_be_as_coarse_as_one_step(limits: Limits, model: VehicleM
 def test_ticks_are_stamped_with_their_time(drive: Drive, bus: Any) -> None:
     started(drive).sent(ask())
     assert [row.ns for row in rows(bus.frames)] == [drive.now_ns - TICK_NS, drive.now_ns]
+
+
+def test_a_range_between_two_raster_steps_is_refused() -> None:
+    with pytest.raises(_RefusedError, match="limits leave no command"):
+        _inside(Grid(1.0), 0.5, Range(0.4, 0.6, "", ""))
