@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import yaml
 from drives import ROOT, component, environment, until
 
 from heron_runtime.launch_reader import parse
+from heron_runtime.shm import mapped, sweep
 
 DEMO = ROOT / "config" / "vehicle" / "demo"
 PLANNER, TRUTH = "planner", "can0.truth"
@@ -41,6 +41,7 @@ class Cars:
         self.folder = folder
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._all: list[subprocess.Popen[bytes]] = []
+        self._segments: set[str] = set()
         self._runtime = tempfile.mkdtemp(prefix="heron")  # short: a socket's path has 108 bytes at most
         self._course = {"course.kind": "circle", "course.speed_kmh": speed_kmh, "course.radius_m": radius_m}
         self._acts = acts
@@ -57,9 +58,8 @@ class Cars:
 
     def __exit__(self, *_: object) -> None:
         for process in self._all:
-            with suppress(ProcessLookupError):
-                process.kill()
-            process.wait()
+            self._kill(process)
+        sweep(self._segments)
         shutil.rmtree(self._runtime, ignore_errors=True)
 
     # Processes ------------------------------------------------------------------------------------------------------------------------
@@ -96,9 +96,10 @@ class Cars:
         return dict(self._env)
 
     def signal(self, name: str, number: int) -> None:
-        self.processes[name].send_signal(number)
         if number == signal.SIGKILL:
-            self.processes[name].wait()
+            self._kill(self.processes[name])
+        else:
+            self.processes[name].send_signal(number)
 
     def end(self, name: str) -> int:
         """Asks a process to end; returns its exit code."""
@@ -166,6 +167,13 @@ class Cars:
         """Why this run proves nothing: a process did not get the CPU for too long."""
         stalls = [line["ms"] for line in self.lines("stall") if line["ms"] > STALLED_MS]
         return f"the car stood for {max(stalls):.0f} ms" if stalls else ""
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        """Also notes which shared memory it leaves behind."""
+        if process.poll() is None:
+            self._segments |= mapped(process.pid)
+        process.kill()
+        process.wait()
 
     def _launched(self) -> Sequence[Any]:
         arguments = {"policy": "none", "vehicle": str(DEMO), "profile": str(self._profile), "report_dir": str(self.folder / "report")}
