@@ -53,6 +53,7 @@ class Situation:
         bus: why the bus does not take frames.
         steer_following, accel_following: why the car does not do what it is told.
         gate: why the gate refused the last command.
+        tracking: why there is no command of its own.
         recovered: enough fresh plans came in a row.
     """
 
@@ -71,6 +72,7 @@ class Situation:
     steer_following: Reason | None = None
     accel_following: Reason | None = None
     gate: Reason | None = None
+    tracking: Reason | None = None
     recovered: bool = False
 
 
@@ -139,7 +141,7 @@ class Judge:
         return _said(s.state, EPS) or s.bus or s.steer_following or (blind if lost else None)
 
     def _concerns(self, s: Situation) -> Iterator[Concern | None]:
-        emergencies = (self._speed_fault(s), s.foreign, self._several(s), self._away(s), self._unplaced(s), s.gate)
+        emergencies = (self._speed_fault(s), s.foreign, self._several(s), self._away(s), self._unplaced(s), s.gate, s.tracking)
         stops = (s.health, _said(s.state, BODY), self._too_fast(s), s.accel_following)
         yield from (Concern(Ladder.EMERGENCY, reason) for reason in emergencies if reason is not None)
         yield from (Concern(Ladder.SOFT_STOP, reason) for reason in stops if reason is not None)
@@ -150,7 +152,7 @@ class Judge:
     def _obstacles(self, s: Situation) -> Iterator[Reason]:
         found = (_said(s.state, BODY), self._unproven_speed(s.state), self._speed_fault(s), self._too_fast(s), self._angle(s))
         yield from (reason for reason in (*found, s.health, s.planners, s.foreign, s.plan, self._away(s)) if reason is not None)
-        if s.plan_concern is not None:
+        if s.plan_concern is not None and not s.plan_concern.held:
             yield s.plan_concern.reason
 
     def _unproven_speed(self, state: VehicleState) -> Reason | None:

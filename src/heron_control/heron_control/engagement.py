@@ -200,7 +200,7 @@ class EngagementMachine:
         """Goes up the ladder where the concern is higher than the present rung; only a warning goes by itself."""
         if not self.state.drives:
             return ()
-        rung = Ladder.OK if concern is None else concern.rung
+        rung = Ladder.OK if concern is None or (concern.held and self.rung is Ladder.OK) else concern.rung
         if height(rung) <= height(self.rung):
             if self.rung is Ladder.WARN:
                 self.rung, self.reason = rung, "" if concern is None else concern.reason.text

@@ -27,11 +27,13 @@ class Concern:
         rung: WARN, SOFT_STOP or EMERGENCY.
         reason: why.
         passing: a soft stop for it ends by itself once good plans come again.
+        held: it is over and told for a while longer: it keeps a rung, climbs none and stands against nothing.
     """
 
     rung: Ladder
     reason: Reason
     passing: bool = False
+    held: bool = False
 
 
 def height(rung: Ladder) -> int:

@@ -64,6 +64,11 @@ class Longitudinal:
         self.unsolved = 0
         self.reset(0.0)
 
+    @property
+    def unsolved_s(self) -> float:
+        """For how long there has been no solution."""
+        return self._rates_age_s
+
     def reset(self, accel_mps2: float) -> None:
         """Starts from what the car does now."""
         accel = min(max(accel_mps2, self._limits.accel_min_mps2), self._limits.accel_max_mps2)

@@ -32,6 +32,7 @@ MAX_TICK_GAP_NS = 100_000_000
 MAX_STEP_S = 0.02
 MIN_SPEED_FOR_CURVATURE_MPS = 1.0
 NOT_TAKEN = "bus does not take frames"  # as the gate says it
+UNSOLVED_MAX_S = 0.1
 HEALTH_SILENT_S = 3.0
 AT_REST = Command(0.0, 0.0, False, False)
 
@@ -103,6 +104,11 @@ class Pilot:
         self._late: dict[str, Reason | None] = {"steer": None, "accel": None}
         self._alarm = self._gas = self._tracking = False
         self._pending: list[Change] = []
+
+    @property
+    def tracking_unsolved(self) -> int:
+        """Times that tracking went on with an older solution."""
+        return self._tracker.unsolved
 
     # What happens outside -------------------------------------------------------------------------------------------------------------
 
@@ -224,6 +230,7 @@ class Pilot:
             steer_following=self._late["steer"],
             accel_following=self._late["accel"],
             gate=self._gate_fault,
+            tracking=self._tracking_fault(),
             recovered=self._plan.fresh >= self._limits.ladder.recover_plans,
         )
 
@@ -285,9 +292,15 @@ class Pilot:
         age_s = self._plan.path_time_s(at)
         stop, ahead = self._stop(), path.at(age_s + self._model.accel_delay_s)
         bounds = self._comfort.bounds(at.steady_ns, ahead, speed) if stop is None else self._comfort.end()
+        bounds = bounds.judged_at(speed, self._speed.highest_mps or 0.0)
         car = CarMotion(speed, steer, state.valid_value("accel_x"))
         self._motion = self._tracker.step(path, age_s, moved, car, bounds, stop, dt_s)
         return Command(self._motion.steer_rad, self._motion.accel_mps2, True, not self._gas, self._motion.hold)
+
+    def _tracking_fault(self) -> Reason | None:
+        """A moment without a solution is bridged with the last one; then a stop, whose deceleration needs none."""
+        unsolved_s = self._tracker.unsolved_s if self._tracking else 0.0
+        return Reason("tracking", f"no solution of tracking for {unsolved_s * 1e3:.0f} ms") if unsolved_s > UNSOLVED_MAX_S else None
 
     def _stop(self) -> StopLimits | None:
         state = self.engagement.state
@@ -347,4 +360,5 @@ def engagement_report(pilot: Pilot) -> dict[str, object]:
         "disengagements": dict(sorted(machine.disengagements.items())),
         "overrides": dict(sorted(machine.overrides.items())),
         "ladder": pilot.rungs.report(),
+        "tracking_unsolved": pilot.tracking_unsolved,
     }

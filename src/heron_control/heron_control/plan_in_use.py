@@ -11,9 +11,11 @@ from heron_control.placement import Placement
 from heron_control.plan_check import PlanCheck, Reference
 from heron_core.clock import Instant
 from heron_core.limits import Limits
+from heron_core.signals import Ladder
 from heron_core.stages import Stages
 from heron_core.trajectory import Trajectory
 
+WARNED_NS = 1_000_000_000
 # Why there is no younger plan than the one that grows old, by the last rejection since it came.
 CAUSES = {"not_pinned": "planners", "closed": "planners", "duplicated": "plan_age", "out_of_order": "plan_age"}
 
@@ -39,6 +41,7 @@ class PlanInUse:
         self._plan: Trajectory | None = None
         self._arrived = Instant(0, 0)
         self._cause = "plan_age"
+        self._warned_until_ns = 0
 
     def take(self, plan: Trajectory, at: Instant, driving: bool, speed_mps: float) -> str | None:
         """Takes a plan that arrived `at` this moment; else says why not, and keeps the one before.
@@ -85,10 +88,15 @@ class PlanInUse:
         """What the plan's age leads to."""
         if self._plan is None:
             return None
-        return plan_concern(self._limits.ladder, self.age_ns(at) / 1e9, self.placement.travelled_m, self._cause)
+        found = plan_concern(self._limits.ladder, self.age_ns(at) / 1e9, self.placement.travelled_m, self._cause)
+        if found is None and at.steady_ns < self._warned_until_ns:
+            return Concern(Ladder.WARN, Reason(self._cause, "plans have been late within the last second"), passing=True, held=True)
+        return found
 
     def grow_old(self, at: Instant) -> None:
-        """A plan too old to be fresh breaks the row of fresh ones."""
+        """A plan too old to be fresh breaks the row of fresh ones; a warning lasts, so that plans that are late one by one are one warning."""
+        if self.age_ns(at) > self._limits.ladder.warn_s * 1e9:
+            self._warned_until_ns = at.steady_ns + WARNED_NS
         if self.age_ns(at) > self._limits.ladder.soft_stop_s * 1e9:
             self.fresh = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ TURN_MAX_RAD = 1.0
 # How the car turns lastingly differs from what the road wheels are asked for (a sensor's zero, tyres): learnt from odometry over this time.
 OFFSET_TIME_S = 0.7
 OFFSET_MAX_PER_M = 0.01
+SLOWEST_MPS = 1.0  # below, lateral acceleration bounds nothing
 OFFSET_SPEED_MIN_MPS = 3.0  # slower, the yaw rate is mostly noise
 
 
@@ -72,6 +73,11 @@ class Bounds:
         """All that the limits allow."""
         return Bounds(limits.lateral_accel_mps2, limits.accel_min_mps2, limits.accel_max_mps2, limits.jerk_mps3)
 
+    def judged_at(self, own_mps: float, highest_mps: float) -> Bounds:
+        """The same for a gate that judges v² · curvature at the highest speed, which in a curve is that of the outer wheel."""
+        share = min(own_mps / highest_mps, 1.0) if own_mps > 0.0 and highest_mps > SLOWEST_MPS else 1.0
+        return replace(self, lateral_accel_mps2=self.lateral_accel_mps2 * share * share)
+
 
 class Tracker:
     """Lateral model-predictive control on a kinematic bicycle whose steering lags, beside `Longitudinal`.
@@ -94,6 +100,11 @@ class Tracker:
     def unsolved(self) -> int:
         """Times that a preview had no solution; the last one was continued."""
         return self._unsolved + self._longitudinal.unsolved
+
+    @property
+    def unsolved_s(self) -> float:
+        """For how long a preview has had no solution; 0 while both have one."""
+        return max(self._rates_age_s, self._longitudinal.unsolved_s)
 
     def reset(self, steer_rad: float, accel_mps2: float) -> None:
         """Starts from what the car does now, so that the first command does not jump."""

@@ -12,6 +12,7 @@ from driven_car import SPEED, TICK_NS, DrivenCar
 
 from heron_control.config import TrackerConfig
 from heron_control.gate import Gate
+from heron_control.mpc import Preview
 from heron_control.pilot import Pilot, Tick, engagement_report
 from heron_core.limits import Limits
 from heron_core.signals import Engagement, Ladder
@@ -286,9 +287,31 @@ def test_emergency_by_distance_whatever_the_time(car: DrivenCar) -> None:
 def test_a_warning_goes_by_itself(car: DrivenCar) -> None:
     car.engaged().drive(0.4, plans=False)
     assert car.status.ladder is Ladder.WARN and car.status.reason
+    car.told()
     car.give()
-    car.tick()
-    assert car.status.ladder is Ladder.OK and car.state is Engagement.ENGAGED and car.status.reason == ""
+    car.drive(0.9)
+    assert car.status.ladder is Ladder.WARN  # so that plans that are late one by one are one warning
+    car.drive(0.4)
+    assert car.status.ladder is Ladder.OK and car.state is Engagement.ENGAGED and car.status.reason == "" and car.told() == []
+
+
+def test_plans_that_are_late_one_by_one_are_one_warning(car: DrivenCar) -> None:
+    car.engaged()
+    for _ in range(6):
+        car.drive(0.4, plans=False)
+        car.give()
+    assert [told for told in car.told() if told[0] == "ladder"] == [("ladder", "plan_age")] and car.state is Engagement.ENGAGED
+
+
+def test_tracking_without_a_solution_is_a_reason_to_stop(car: DrivenCar, monkeypatch: pytest.MonkeyPatch) -> None:
+    car.engaged().drive(0.2)
+    monkeypatch.setattr(Preview, "solve", lambda *_: None)
+    car.drive(0.09)
+    assert car.state is Engagement.ENGAGED
+    car.drive(0.1)
+    assert car.state is Engagement.EMERGENCY and ("ladder", "tracking") in car.told()
+    ticks = car.drive(2.0)
+    assert ticks[-1].verdict.sent is not None and ticks[-1].verdict.sent.accel_mps2 == pytest.approx(-2.5, abs=0.05)
 
 
 def test_a_soft_stop_slows_gently_and_ends_after_five_fresh_plans(car: DrivenCar) -> None:
