@@ -77,7 +77,19 @@ class Cars:
         words = [*course, "--course", str(self._course["course.kind"]), *(f"--act={act}" for act in self._acts)]
         words += ["--vehicle", str(DEMO), "--log", str(self.folder / "car.jsonl"), "--truth", TRUTH, "--seconds", str(LONGEST_S)]
         self._start(
-            "car", [sys.executable, "-m", "heron_control.car_on_bus", *words, "--timeout-ms", str(TIMEOUT_MS), "--seed", "7", "--priority", "30"]
+            "car",
+            [
+                sys.executable,
+                "-m",
+                "heron_control.proving_ground.car_on_bus",
+                *words,
+                "--timeout-ms",
+                str(TIMEOUT_MS),
+                "--seed",
+                "7",
+                "--priority",
+                "30",
+            ],
         )
 
     def start_actuation(self) -> None:

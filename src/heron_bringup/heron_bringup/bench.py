@@ -10,7 +10,7 @@ BENCHES: dict[str, str] = {
     "preprocess": "heron_bringup.bench:run_preprocess",
     "handover": "heron_bringup.bench:run_handover",
     "pipeline": "heron_bringup.bench_pipeline:run",
-    "actuation": "heron_bringup.bench_actuation:run",
+    "actuation": "heron_bringup.actuation.bench:run",
 }
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from heron_bringup import actuation_fuzz, fuzz_case
-from heron_bringup.actuation_fuzz import DEMO_CAR, FuzzReport, fuzz
-from heron_bringup.fuzz_car import FAULTS, Parts
-from heron_bringup.fuzz_case import ARGUMENTS, COMMANDS, TIMES, run_case
-from heron_bringup.fuzz_plans import KINDS
+from heron_bringup.actuation import fuzz as actuation_fuzz
+from heron_bringup.actuation import fuzz_case
+from heron_bringup.actuation.fuzz import DEMO_CAR, FuzzReport, fuzz
+from heron_bringup.actuation.fuzz_car import FAULTS, Parts
+from heron_bringup.actuation.fuzz_case import ARGUMENTS, COMMANDS, TIMES, run_case
+from heron_bringup.actuation.fuzz_plans import KINDS
 from heron_control import gate, gate_window
 
 OUTCOMES = ("engaged", "engaged_again", "plan_rejected", "angle_returned", "gate_narrowed", "gate_ladder", "gate_refused")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heron_bringup import bench_actuation
-from heron_bringup.bench_actuation import PERIOD_NS, command_stamps, plan_to_frame, tick_figures
+from heron_bringup.actuation import bench as bench_actuation
+from heron_bringup.actuation.bench import PERIOD_NS, command_stamps, plan_to_frame, tick_figures
 from heron_bringup.paths import config_folder
 from heron_can.car import load_car
 

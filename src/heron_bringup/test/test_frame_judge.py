@@ -12,8 +12,8 @@ from pathlib import Path
 import cantools
 import pytest
 
-from heron_bringup import frame_bits, frame_judge
-from heron_bringup.frame_judge import BusFrame, FrameJudge, Rules, judge
+from heron_bringup.actuation import frame_bits, frame_judge
+from heron_bringup.actuation.frame_judge import BusFrame, FrameJudge, Rules, judge
 from heron_can.car import load_car
 
 DEMO = Path(__file__).parents[1] / "config" / "vehicle" / "demo"
@@ -288,7 +288,7 @@ def test_it_shares_nothing_with_what_it_judges() -> None:
             "typing",
             "yaml",
         }
-        assert {name for name in names if name.startswith("heron_")} <= {"heron_bringup"}
+        assert {name for name in names if name.startswith("heron_")} <= {"heron_bringup.actuation"}
 
 
 def test_it_decodes_as_cantools_does() -> None:

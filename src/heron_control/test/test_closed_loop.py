@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from gate_drive import DEMO
 
-from heron_control.closed_loop import ENGAGE, TICK_S, Drive, LoopCar, LoopConfig, drive
-from heron_control.course import Course, Segment, curve, sharpest, straight
-from heron_control.scripted_driver import Act
+from heron_control.proving_ground.closed_loop import ENGAGE, TICK_S, Drive, LoopCar, LoopConfig, drive
+from heron_control.proving_ground.course import Course, Segment, curve, sharpest, straight
+from heron_control.proving_ground.scripted_driver import Act
 from heron_core.signals import Engagement, Ladder
 
 LANE_M = 0.5

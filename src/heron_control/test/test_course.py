@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from heron_control.course import ACCEL_MPS2, Course, Segment, course_plan, curve, sharpest, slalom, straight
 from heron_control.plan_check import implausibility
-from heron_control.stop_profile import StopProfile
+from heron_control.proving_ground.course import ACCEL_MPS2, Course, Segment, course_plan, curve, sharpest, slalom, straight
+from heron_control.proving_ground.stop_profile import StopProfile
 from heron_core.limits import Limits
 from heron_core.se2 import SE2
 from heron_core.trajectory import STEP_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from heron_control.following import AccelFollowing, SteerFollowing
-from heron_control.plant import Plant
+from heron_control.proving_ground.plant import Plant
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
 

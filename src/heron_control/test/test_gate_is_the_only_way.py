@@ -15,8 +15,8 @@ SENDERS = {
     ("heron_can/heron_can/io.py", "CanIo.send"): "python-can's bus, below CanIo",
     ("heron_can/heron_can/unixbus.py", "UnixBus.send"): "a socket, below python-can",
     ("heron_control/heron_control/node.py", "ControlNode._write"): "CanIo, handed to the gate and to nobody else",
-    ("heron_control/heron_control/car_on_bus.py", "*"): "the simulated car's own end of the bus",
-    ("heron_control/heron_control/truth_link.py", "*"): "a simulated car's position, on a bus of its own",
+    ("heron_control/heron_control/proving_ground/car_on_bus.py", "*"): "the simulated car's own end of the bus",
+    ("heron_control/heron_control/proving_ground/truth_link.py", "*"): "a simulated car's position, on a bus of its own",
     ("heron_runtime/heron_runtime/executor.py", "*"): "coroutines",
 }
 HIDING = ("getattr", "attrgetter", "methodcaller")
@@ -25,8 +25,8 @@ OPENERS = {
     ("CanIo", "heron_control/heron_control/node.py"),
     ("CanIo", "heron_can/heron_can/bridge.py"),
     ("open_bus", "heron_can/heron_can/io.py"),
-    ("open_bus", "heron_control/heron_control/car_on_bus.py"),
-    ("open_bus", "heron_control/heron_control/truth_link.py"),
+    ("open_bus", "heron_control/heron_control/proving_ground/car_on_bus.py"),
+    ("open_bus", "heron_control/heron_control/proving_ground/truth_link.py"),
 }
 
 
@@ -138,5 +138,5 @@ def test_of_the_node_only_the_vehicle_state_ticks_the_pilot() -> None:
         if sends(found):
             closing.append(ast.unparse(call))
     assert registered >= 6
-    assert ticking == ["self.subscribe('/vehicle/state', self._on_state)"]
+    assert ticking == ["self.subscribe('/vehicle/state', self._on_state, outside=False)"]  # a vehicle state from elsewhere ticks nothing
     assert all(text.startswith("self.at_end(") and "gate.close" in text and "gate.send" not in text for text in closing), closing

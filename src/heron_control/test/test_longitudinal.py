@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from heron_control.config import TrackerConfig
 from heron_control.longitudinal import NOD_MPS2, Longitudinal
 from heron_control.path import PlanPath
-from heron_control.plant import Plant
+from heron_control.proving_ground.plant import Plant
 from heron_core.limits import Limits, StopLimits
 from heron_core.stages import Stages
 from heron_core.trajectory import TIMES_S, Trajectory

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heron_control.plant import STEER_RATE_MAX_RPS, Plant, PlantNoise
+from heron_control.proving_ground.plant import STEER_RATE_MAX_RPS, Plant, PlantNoise
 from heron_core.se2 import SE2
 from heron_core.vehicle_model import VehicleModel
 

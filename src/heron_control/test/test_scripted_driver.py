@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from heron_control.scripted_driver import Act, Doing, ScriptedDriver, load_script, parse_act
+from heron_control.proving_ground.scripted_driver import Act, Doing, ScriptedDriver, load_script, parse_act
 from heron_core.errors import ConfigError
 
 

@@ -19,12 +19,12 @@ from heron_can.car import Car, load_car
 from heron_can.encode import Command, CommandEncoder
 from heron_can.state import VehicleStateAssembler
 from heron_can.unixbus import folder_of
-from heron_control import car_on_bus
-from heron_control.course_config import CourseConfig, CoursePlannerConfig
-from heron_control.course_source import CourseSource
-from heron_control.scripted_driver import Act
-from heron_control.simulated_car import TICK_NS, SimulatedCar
-from heron_control.truth_link import Truth, TruthLink
+from heron_control.proving_ground import car_on_bus
+from heron_control.proving_ground.course_config import CourseConfig, CoursePlannerConfig
+from heron_control.proving_ground.course_source import CourseSource
+from heron_control.proving_ground.scripted_driver import Act
+from heron_control.proving_ground.simulated_car import TICK_NS, SimulatedCar
+from heron_control.proving_ground.truth_link import Truth, TruthLink
 from heron_core.limits import Limits
 from heron_core.vehicle import Odometry, VehicleState
 from heron_core.vehicle_model import VehicleModel

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heron_control.config import TrackerConfig
-from heron_control.course import Course, course_plan, curve, sharpest, slalom, straight
 from heron_control.odometry_buffer import OdometryBuffer
 from heron_control.path import PlanPath, arc
-from heron_control.plant import Plant
+from heron_control.proving_ground.course import Course, course_plan, curve, sharpest, slalom, straight
+from heron_control.proving_ground.plant import Plant
 from heron_control.tracker import Bounds, CarMotion, Motion, Tracker
 from heron_core.limits import Limits, StopLimits, load_limits
 from heron_core.se2 import SE2

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from gate_drive import DEMO
 
-from heron_control.closed_loop import LoopCar
-from heron_control.manoeuvre import CROSS_TRACK_MAX_M, JERK_WINDOW_S, STOP_ERROR_MAX_M, Figures, jerk
-from heron_control.tuning import AGED, Result, TuningConfig, plan_drives, report, run
-from heron_control.tuning_plots import picture
+from heron_control.proving_ground.closed_loop import LoopCar
+from heron_control.proving_ground.manoeuvre import CROSS_TRACK_MAX_M, JERK_WINDOW_S, STOP_ERROR_MAX_M, Figures, jerk
+from heron_control.proving_ground.tuning import AGED, Result, TuningConfig, plan_drives, report, run
+from heron_control.proving_ground.tuning_plots import picture
 from heron_core.errors import InputError
 
 slow = pytest.mark.slow

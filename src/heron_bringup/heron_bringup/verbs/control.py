@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from heron_control.tuning import Result
+    from heron_control.proving_ground.tuning import Result
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -42,10 +42,10 @@ def tune(
 ) -> None:
     """Drive step, slalom, curve and stop in the closed loop with noise, dead time and lag; exit 1 when a figure breaks its bound."""
     from heron_bringup.paths import config_folder
-    from heron_control.closed_loop import LoopCar
-    from heron_control.manoeuvre import MANOEUVRES
-    from heron_control.tuning import SPEEDS_KMH, TuningConfig, plan_drives, report, run
-    from heron_control.tuning_plots import picture
+    from heron_control.proving_ground.closed_loop import LoopCar
+    from heron_control.proving_ground.manoeuvre import MANOEUVRES
+    from heron_control.proving_ground.tuning import SPEEDS_KMH, TuningConfig, plan_drives, report, run
+    from heron_control.proving_ground.tuning_plots import picture
     from heron_core.errors import InputError
 
     if out.exists() and not out.is_dir():

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import yaml
 
-from heron_bringup import frame_bits as bits
+from heron_bringup.actuation import frame_bits as bits
 
 LATERAL_ACCEL_CEILING_MPS2 = 3.6  # ISO 11270: 3.0 plus 6 % of road bank; no frame asks for more, not even while an angle returns
 RATE_WINDOW_NS = 250_000_000

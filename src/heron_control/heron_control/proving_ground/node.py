@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heron_control.course_config import CoursePlannerConfig
-from heron_control.course_source import CourseSource
+from heron_control.proving_ground.course_config import CoursePlannerConfig
+from heron_control.proving_ground.course_source import CourseSource
 from heron_core.limits import load_limits
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle_model import load_vehicle_model

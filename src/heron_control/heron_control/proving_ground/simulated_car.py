@@ -10,9 +10,9 @@ from heron_can.car import Car
 from heron_can.command_ecu import TIMEOUT_NS, CommandEcu, Followed
 from heron_can.ecu import CarEcus
 from heron_can.frame import Frame
-from heron_control.course import Course
-from heron_control.plant import Plant
-from heron_control.scripted_driver import Act, Doing, ScriptedDriver
+from heron_control.proving_ground.course import Course
+from heron_control.proving_ground.plant import Plant
+from heron_control.proving_ground.scripted_driver import Act, Doing, ScriptedDriver
 from heron_core.vehicle_model import VehicleModel
 
 TICK_NS = 10_000_000

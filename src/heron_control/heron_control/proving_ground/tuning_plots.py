@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heron_control.manoeuvre import CROSS_TRACK_MAX_M, LEAD_S, STEP_M, jerk
-from heron_control.tuning import Result
+from heron_control.proving_ground.manoeuvre import CROSS_TRACK_MAX_M, LEAD_S, STEP_M, jerk
+from heron_control.proving_ground.tuning import Result
 from heron_core.limits import Limits
 
 if TYPE_CHECKING:

@@ -24,12 +24,12 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from heron_bringup.actuation_fuzz import run_bench
+from heron_bringup.actuation.fuzz import run_bench
 from heron_bringup.drive.report import read_component_reports
 from heron_bringup.paths import config_folder, launch_folder
 from heron_can.car import load_car
-from heron_control.closed_loop import LoopCar, LoopConfig, drive
-from heron_control.course_config import CourseConfig
+from heron_control.proving_ground.closed_loop import LoopCar, LoopConfig, drive
+from heron_control.proving_ground.course_config import CourseConfig
 from heron_control.tracker import Tracker
 from heron_core.errors import HeronError
 from heron_core.settings import load_yaml
@@ -214,7 +214,7 @@ def _car_command(vehicle: Path, truth: str, log: Path) -> list[str]:
         "--priority": CAR_PRIORITY,
         "--act": "do=engage_button,at_s=2,until=followed",
     }
-    return [sys.executable, "-m", "heron_control.car_on_bus", *(str(word) for option in options.items() for word in option)]
+    return [sys.executable, "-m", "heron_control.proving_ground.car_on_bus", *(str(word) for option in options.items() for word in option)]
 
 
 @contextmanager

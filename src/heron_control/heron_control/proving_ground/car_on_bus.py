@@ -1,8 +1,8 @@
 """A simulated car in real time on the buses of its `can.yaml`: plant, control units on both ends of every frame, and a scripted driver.
 
 Examples:
-    python -m heron_control.car_on_bus --course circle --radius-m 120 --speed-kmh 50 --act do=engage_button,at_s=2,until=followed --seconds 30
-    python -m heron_control.car_on_bus --course stop --speed-kmh 30 --script drive.yaml --log truth.jsonl
+    python -m heron_control.proving_ground.car_on_bus --radius-m 120 --speed-kmh 50 --act do=engage_button,at_s=2,until=followed --seconds 30
+    python -m heron_control.proving_ground.car_on_bus --course stop --speed-kmh 30 --script drive.yaml --log truth.jsonl
 
 Its other side is Heron in mode `drive` on interface `unix` (parameters of the components `can` and `control`). The log has one JSON object per line:
 `truth` (100 Hz), `frame` (each command frame and what was made of it), `release`, `act`, `bus`, `stall`, `end`.
@@ -28,10 +28,10 @@ from heron_can.car import load_car
 from heron_can.command_ecu import TIMEOUT_NS
 from heron_can.frame import Frame
 from heron_can.mapping import BusConfig
-from heron_control.course_config import CourseConfig
-from heron_control.scripted_driver import load_script, parse_act
-from heron_control.simulated_car import TICK_NS, SimulatedCar
-from heron_control.truth_link import Truth, TruthLink
+from heron_control.proving_ground.course_config import CourseConfig
+from heron_control.proving_ground.scripted_driver import load_script, parse_act
+from heron_control.proving_ground.simulated_car import TICK_NS, SimulatedCar
+from heron_control.proving_ground.truth_link import Truth, TruthLink
 from heron_core.errors import HeronError
 from heron_core.limits import load_limits
 from heron_core.vehicle_model import load_vehicle_model

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heron_control.path import arc
-from heron_control.stop_profile import StopProfile
+from heron_control.proving_ground.stop_profile import StopProfile
 from heron_core.arrays import read_only
 from heron_core.limits import Limits
 from heron_core.se2 import SE2, wrap_angle

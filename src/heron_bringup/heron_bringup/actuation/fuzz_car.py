@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from heron_bringup import frame_bits as bits
-from heron_bringup.frame_judge import BusFrame, FrameJudge, Rules, Violation
+from heron_bringup.actuation import frame_bits as bits
+from heron_bringup.actuation.frame_judge import BusFrame, FrameJudge, Rules, Violation
 from heron_can.car import Car, load_car
 from heron_can.ecu import CarEcus
 from heron_can.frame import Frame
@@ -15,7 +15,7 @@ from heron_can.odometry import OdometryIntegrator
 from heron_can.state import VehicleStateAssembler
 from heron_control.can_codec import CanCodec
 from heron_control.codec import RawFrame
-from heron_control.plant import Plant
+from heron_control.proving_ground.plant import Plant
 from heron_core.clock import Instant
 from heron_core.limits import Limits, load_limits
 from heron_core.vehicle import Odometry, VehicleState

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from heron_control.course import Course, Segment, curve, sharpest, slalom, straight
+from heron_control.proving_ground.course import Course, Segment, curve, sharpest, slalom, straight
 from heron_core.limits import Limits
 from heron_core.vehicle_model import VehicleModel
 

@@ -1,6 +1,6 @@
 """Random and adversarial trajectories and command streams, through pilot and gate onto a bus whose bytes an independent judge reads.
 
-    python -m heron_bringup.actuation_fuzz --cases 2000 --seed 1 --jobs 2 --out DIR
+    python -m heron_bringup.actuation.fuzz --cases 2000 --seed 1 --jobs 2 --out DIR
 
 Case i has the seed SEED + i, so `--cases 1 --seed N` makes the case of seed N again. `--out DIR` gets `actuation_fuzz.json`. Exit code 1 says that a
 frame broke a limit, or that control crashed.
@@ -22,10 +22,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from heron_bringup.fuzz_car import Parts
-from heron_bringup.fuzz_case import CaseResult, run_case
+from heron_bringup.actuation.fuzz_car import Parts
+from heron_bringup.actuation.fuzz_case import CaseResult, run_case
+from heron_bringup.paths import config_folder
 
-DEMO_CAR = Path(__file__).parents[1] / "config" / "vehicle" / "demo"
 CHUNK = 50  # cases per task of a worker
 TOLD = 100  # unsafe cases that a report lists in full
 
@@ -76,8 +76,12 @@ class FuzzReport:
         return json.dumps(asdict(self), indent=1, sort_keys=True) + "\n"
 
 
-def fuzz(cases: int, seed: int, jobs: int = 1, progress: bool = False, vehicle: Path = DEMO_CAR) -> FuzzReport:
-    """Runs `cases` cases with the seeds `seed`, `seed` + 1, …, in `jobs` processes; the report does not depend on `jobs`."""
+def fuzz(cases: int, seed: int, jobs: int = 1, progress: bool = False, vehicle: Path | None = None) -> FuzzReport:
+    """Runs `cases` cases with the seeds `seed`, `seed` + 1, …, in `jobs` processes; the report does not depend on `jobs`.
+
+    `vehicle` is the folder of one car; default: the demonstration car.
+    """
+    vehicle = vehicle or config_folder() / "vehicle" / "demo"
     report, shown = FuzzReport(seed), time.monotonic()
     for results in _chunks(cases, seed, jobs, vehicle):
         for case in results:
@@ -126,12 +130,12 @@ def _run_chunk(task: tuple[str, int, int]) -> list[CaseResult]:
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m heron_bringup.actuation_fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="python -m heron_bringup.actuation.fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--cases", type=int, default=2000, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="of the first case")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
-    parser.add_argument("--vehicle", type=Path, default=DEMO_CAR, help="folder of one car")
+    parser.add_argument("--vehicle", type=Path, help="folder of one car; default: the demonstration car")
     parser.add_argument("--out", type=Path, help="folder for actuation_fuzz.json")
     return parser.parse_args(arguments)
 

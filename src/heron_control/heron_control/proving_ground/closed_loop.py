@@ -18,13 +18,13 @@ from heron_can.state import VehicleStateAssembler
 from heron_control.can_codec import CanCodec
 from heron_control.codec import RawFrame
 from heron_control.config import TrackerConfig
-from heron_control.course import Course, course_plan
 from heron_control.engagement import Change
 from heron_control.gate import Gate
 from heron_control.pilot import Pilot
-from heron_control.plant import Plant, PlantNoise
-from heron_control.scripted_driver import Act
-from heron_control.simulated_car import TICK_NS, SimulatedCar
+from heron_control.proving_ground.course import Course, course_plan
+from heron_control.proving_ground.plant import Plant, PlantNoise
+from heron_control.proving_ground.scripted_driver import Act
+from heron_control.proving_ground.simulated_car import TICK_NS, SimulatedCar
 from heron_core.clock import Instant
 from heron_core.limits import Limits, load_limits
 from heron_core.se2 import SE2

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_control.closed_loop import TICK_S, Drive, LoopCar, LoopConfig
-from heron_control.course import Course, Segment, curve, sharpest, slalom, straight
-from heron_control.stop_profile import StopProfile
+from heron_control.proving_ground.closed_loop import TICK_S, Drive, LoopCar, LoopConfig
+from heron_control.proving_ground.course import Course, Segment, curve, sharpest, slalom, straight
+from heron_control.proving_ground.stop_profile import StopProfile
 from heron_core.limits import Limits
 
 LEAD_S = 4.5  # straight on first: engaged at 0.5 s, and for `limits.engaging.seconds` with narrower limits

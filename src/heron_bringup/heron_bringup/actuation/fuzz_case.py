@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-from heron_bringup.frame_judge import Violation
-from heron_bringup.fuzz_car import FAULTS, TICK_NS, FuzzCar, Parts
-from heron_bringup.fuzz_plans import BROKEN, FOLLOWABLE, MISTIMED, Planner
+from heron_bringup.actuation.frame_judge import Violation
+from heron_bringup.actuation.fuzz_car import FAULTS, TICK_NS, FuzzCar, Parts
+from heron_bringup.actuation.fuzz_plans import BROKEN, FOLLOWABLE, MISTIMED, Planner
 from heron_control.command import Command
 from heron_control.config import TrackerConfig
 from heron_control.gate import Gate, Verdict

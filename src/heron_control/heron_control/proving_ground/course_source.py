@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from heron_control.course import Course, course_plan
-from heron_control.truth_link import Truth, TruthLink
+from heron_control.proving_ground.course import Course, course_plan
+from heron_control.proving_ground.truth_link import Truth, TruthLink
 from heron_core.se2 import SE2
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import Odometry

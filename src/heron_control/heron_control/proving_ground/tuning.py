@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from heron_control.closed_loop import Drive, LoopCar, drive
-from heron_control.manoeuvre import CROSS_TRACK_MAX_M, MANOEUVRES, STOP_ERROR_MAX_M, Figures, Manoeuvre, figures
+from heron_control.proving_ground.closed_loop import Drive, LoopCar, drive
+from heron_control.proving_ground.manoeuvre import CROSS_TRACK_MAX_M, MANOEUVRES, STOP_ERROR_MAX_M, Figures, Manoeuvre, figures
 from heron_core.errors import InputError
 
 AGED = 1.5  # plans that are older on purpose may cost this factor of place, not more
