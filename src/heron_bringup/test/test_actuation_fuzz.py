@@ -14,12 +14,14 @@ import pytest
 
 from heron_bringup.actuation import fuzz as actuation_fuzz
 from heron_bringup.actuation import fuzz_case
-from heron_bringup.actuation.fuzz import DEMO_CAR, FuzzReport, fuzz
+from heron_bringup.actuation.fuzz import FuzzReport, fuzz
 from heron_bringup.actuation.fuzz_car import FAULTS, Parts
 from heron_bringup.actuation.fuzz_case import ARGUMENTS, COMMANDS, TIMES, run_case
 from heron_bringup.actuation.fuzz_plans import KINDS
+from heron_bringup.paths import config_folder
 from heron_control import gate, gate_window
 
+DEMO = config_folder() / "vehicle" / "demo"
 OUTCOMES = ("engaged", "engaged_again", "plan_rejected", "angle_returned", "gate_narrowed", "gate_ladder", "gate_refused")
 EVERYTHING = {*FAULTS, *TIMES, *OUTCOMES}
 EVERYTHING |= {f"plan_{kind}" for kind in KINDS} | {f"command_{kind}" for kind in COMMANDS} | {f"argument_{kind}" for kind in ARGUMENTS}
@@ -27,7 +29,7 @@ EVERYTHING |= {f"plan_{kind}" for kind in KINDS} | {f"command_{kind}" for kind i
 
 @pytest.fixture(scope="module")
 def parts() -> Parts:
-    return Parts(DEMO_CAR)
+    return Parts(DEMO)
 
 
 def check(report: FuzzReport, cases: int) -> None:
@@ -52,7 +54,7 @@ def test_a_hundred_thousand_cases_break_no_limit() -> None:
 
 def unchecked(parts: Parts, **values: float) -> Parts:
     """A car whose gate has other limits than its judge, past every ceiling."""
-    bent = Parts(DEMO_CAR)
+    bent = Parts(DEMO)
     bent.limits = copy.copy(parts.limits)
     for name, value in values.items():
         object.__setattr__(bent.limits, name, value)
@@ -98,7 +100,7 @@ def broken(parts: Parts, cases: int) -> Iterator[str]:
 
 
 def test_a_seed_is_a_case(parts: Parts) -> None:
-    assert run_case(parts, 17) == run_case(parts, 17) == fuzz_case.run_case(Parts(DEMO_CAR), 17)
+    assert run_case(parts, 17) == run_case(parts, 17) == fuzz_case.run_case(Parts(DEMO), 17)
     assert run_case(parts, 17) != run_case(parts, 18)
 
 
