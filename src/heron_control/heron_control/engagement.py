@@ -16,6 +16,7 @@ from heron_control.ladder import Concern, Reason, height
 from heron_core.errors import ConfigError
 from heron_core.signals import Engagement, Ladder
 
+BY_PEOPLE = ("asked", "gear")  # beside what begins with `driver_`
 # A bus that no car listens to: commands of a recording may go nowhere else.
 SHADOW_INTERFACES = ("bag", "log", "virtual")
 
@@ -172,7 +173,10 @@ class EngagementMachine:
         return None, (*changes, Change("engagement", "engaged", "asked"))
 
     def end(self, reason: Reason) -> tuple[Change, ...]:
-        """Takes permission back: an override where the driver does it, else a disengagement; a stop in progress is told with its own cause."""
+        """Takes permission back: an override where the driver does it, else a disengagement.
+
+        A stop in progress is counted and told with its own cause; what nobody asked for and cut it short is told as a fault beside it.
+        """
         if not self._go(Trigger.END):
             return ()
         changes = []
@@ -180,6 +184,8 @@ class EngagementMachine:
         if by_driver:
             changes.append(self.override(reason))
         if self._stop is not None:
+            if not by_driver and reason.cause not in BY_PEOPLE:
+                changes.append(Change("fault", reason.text, reason.cause))
             changes.append(self._count_disengagement(self._stop))
         elif not by_driver:
             changes.append(self._count_disengagement(reason))

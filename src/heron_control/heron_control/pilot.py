@@ -202,9 +202,10 @@ class Pilot:
         if at.now_ns <= last.now_ns:
             self._plan.forget()
         self._tracking = False
-        if step_ms:
-            return self.engagement.end(Reason("clock_step", f"clock set by {step_ms:+.0f} ms"))
-        return self.engagement.end(Reason("process_stood", f"process stood: {stood_ms:.0f} ms between two ticks"))
+        if stood_ms * 1e6 > MAX_TICK_GAP_NS and not step_ms:
+            return self.engagement.end(Reason("process_stood", f"process stood: {stood_ms:.0f} ms between two ticks"))
+        step_ms = step_ms or (at.now_ns - last.now_ns) / 1e6 - stood_ms
+        return self.engagement.end(Reason("clock_step", f"clock set by {step_ms:+.0f} ms" if step_ms else "clock stands"))
 
     def _place(self, steer: float | None, at: Instant, dt_s: float) -> None:
         """Where the car is on the plan; with contradicting speeds odometry may be wrong, then by the median speed and the steering."""

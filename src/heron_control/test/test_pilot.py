@@ -517,7 +517,21 @@ def test_a_process_that_stood_ends_it_and_nothing_bursts(car: DrivenCar, bus: An
 def test_two_ticks_at_one_time_end_it(car: DrivenCar) -> None:
     car.engaged().told()
     car.tick(0, steady_step_ns=0)
-    assert car.told() == [("disengagement", "process_stood")]
+    assert [(change.cause, change.text) for change in car.changes] == [("clock_step", "clock stands")]
+
+
+def test_a_clock_set_back_by_little_more_than_a_tick_is_told_as_that(car: DrivenCar) -> None:
+    car.engaged().told()
+    assert not requests(car.tick(-2 * MS, steady_step_ns=TICK_NS))
+    assert [(change.cause, change.text) for change in car.changes] == [("clock_step", "clock set by -12 ms")]
+
+
+def test_what_cuts_a_stop_short_is_told_beside_the_stop(car: DrivenCar) -> None:
+    car.engaged().drive(0.6, plans=False)
+    assert car.state is Engagement.SOFT_STOP
+    car.told()
+    assert not requests(car.tick(1000 * MS))
+    assert car.told() == [("fault", "process_stood"), ("disengagement", "plan_age")]
 
 
 def test_a_late_tick_does_not_end_it(car: DrivenCar) -> None:
