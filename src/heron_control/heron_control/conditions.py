@@ -49,6 +49,7 @@ class Situation:
         reckoned_s: for how long odometry has been missing.
         planners: why it is not one known planner who plans.
         foreign: what a second planner did while engaged.
+        others: why it is not one component that commands.
         health: why a required component is not well.
         bus: why the bus does not take frames.
         steer_following, accel_following: why the car does not do what it is told.
@@ -67,6 +68,7 @@ class Situation:
     reckoned_s: float = 0.0
     planners: Reason | None = None
     foreign: Reason | None = None
+    others: Reason | None = None
     health: Reason | None = None
     bus: Reason | None = None
     steer_following: Reason | None = None
@@ -151,7 +153,7 @@ class Judge:
 
     def _obstacles(self, s: Situation) -> Iterator[Reason]:
         found = (_said(s.state, BODY), self._unproven_speed(s.state), self._speed_fault(s), self._too_fast(s), self._angle(s))
-        yield from (reason for reason in (*found, s.health, s.planners, s.foreign, s.plan, self._away(s)) if reason is not None)
+        yield from (reason for reason in (*found, s.health, s.planners, s.foreign, s.others, s.plan, self._away(s)) if reason is not None)
         if s.plan_concern is not None and not s.plan_concern.held:
             yield s.plan_concern.reason
 

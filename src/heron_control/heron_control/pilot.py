@@ -101,6 +101,7 @@ class Pilot:
         self._sent, self._motion = AT_REST, Motion(0.0, 0.0, False, math.nan, math.nan)
         self._bus: Reason | None = Reason("bus_off", "no frame has been sent yet")
         self._gate_fault: Reason | None = None
+        self._others: Reason | None = None
         self._late: dict[str, Reason | None] = {"steer": None, "accel": None}
         self._alarm = self._gas = self._tracking = False
         self._pending: list[Change] = []
@@ -128,9 +129,33 @@ class Pilot:
         """Who publishes plans, by the graph: how many, and their names joined by `, `."""
         self._planners.set(count, who)
 
-    def request(self, engage: bool) -> tuple[bool, str]:
-        """Asks for permission to actuate, or gives it back. What changes is told with the next tick."""
+    def set_commanders(self, count: int, who: str) -> None:
+        """Who says that it commands a car, by the graph, this component too: two on one bus break each other's counters, so nobody engages."""
+        self._others = Reason("commanders", f"{count} components command: {who}") if count > 1 else None
+
+    def tick_is_due(self, at: Instant) -> bool:
+        """Heron drives and ticks stay away: one with the last vehicle state is due, which then is late."""
+        return self.engagement.state.drives and self._last is not None and at.steady_ns - self._last.steady_ns > 0.75 * MAX_STEP_S * 1e9
+
+    def rest(self, at: Instant) -> tuple[Change, ...]:
+        """The component stops ticking: permission ends, one last frame requests nothing, and nobody engages until the next tick."""
+        changes = (*self._pending, *self.engagement.end(Reason("deactivated", "control was deactivated")))
+        self._pending = []
+        self._found = Judgement(obstacle=Reason("state_missing", "control rests"))
+        self._tracking, self._sent = False, AT_REST
+        self.gate.close(at.steady_ns)
+        return changes
+
+    def request(self, engage: bool, at: Instant | None = None) -> tuple[bool, str]:
+        """Asks for permission to actuate, or gives it back. What changes is told with the next tick.
+
+        Args:
+            engage: or disengage.
+            at: now; where ticks stay away, what the last one found is no ground to engage.
+        """
         if engage:
+            if at is not None and (self._last is None or at.steady_ns - self._last.steady_ns > MAX_TICK_GAP_NS):
+                self._found = Judgement(obstacle=Reason("state_late", "no vehicle state comes"))
             refusal, changes = self._engage()
             self._pending += changes if refusal is None else [Change("refusal", refusal.text, refusal.cause)]
             return refusal is None, "" if refusal is None else refusal.text
@@ -226,6 +251,7 @@ class Pilot:
             reckoned_s=self._plan.placement.reckoned_s,
             planners=self._planners.reason(),
             foreign=Reason("planners", foreign) if foreign else None,
+            others=self._others,
             health=self._health.reason(at),
             bus=self._bus,
             steer_following=self._late["steer"],

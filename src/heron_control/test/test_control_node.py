@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +15,14 @@ import cantools
 import numpy as np
 import pytest
 import rclpy
+from heron_msgs.srv import Bookmark, Engage
 from rclpy.parameter import Parameter
 
 from heron_can.car import load_car
 from heron_can.frame import from_batch
 from heron_can.io import CanIo
 from heron_control.node import ControlNode
+from heron_core.clock import Instant
 from heron_core.errors import ConfigError
 from heron_core.signals import ControlStatus, Engagement, Event, Ladder
 from heron_core.stages import Stages
@@ -210,3 +213,83 @@ def test_on_the_car_it_is_off_until_asked(ros: None) -> None:
     assert not any(isinstance(message, Event) and message.kind == "engagement" for message in seen)
     source.destroy_node()
     control.destroy_node()
+
+
+@contextmanager
+def engaged_node() -> Iterator[tuple[ControlNode, CanIo, list[Any], Scheduler]]:
+    """Control that has driven for 0.3 s when the recording ends: its scheduler is at rest, its bus remembers."""
+    scheduler, seen = Scheduler(START, {}), []
+    scheduler.tap(lambda topic, _, message: seen.append(message) if topic in ("/control/status", "/events") else None)
+    car = load_car(DEMO)
+    io = CanIo.shared("vehicle", car.buses("bag")["vehicle"], car.wanted["vehicle"])
+    io.watch(True)
+    overrides = parameters(interface="bag", vehicle=str(DEMO), planner="/replay")
+    node = ControlNode(lambda each: scheduler.host(each, "a"), parameter_overrides=overrides)
+    source = Replay(lambda each: scheduler.host(each, "a"), parameter_overrides=parameters(button_ms=2700))
+    scheduler.run()
+    assert node._pilot.engagement.state is Engagement.ENGAGED
+    yield node, io, seen, scheduler
+    source.destroy_node()
+    node.destroy_node()
+    io.release()
+
+
+def tapped(io: CanIo) -> list[dict[str, Any]]:
+    batch = io.tap()
+    return [] if batch is None else decoded(from_batch(batch))
+
+
+def test_the_last_frame_of_control_that_is_unloaded_asks_for_nothing(ros: None) -> None:
+    with engaged_node() as (node, io, _, _):
+        assert tapped(io)[-1]["on"]
+        node.destroy_node()
+        assert [row["on"] for row in tapped(io)] == [0]
+
+
+@pytest.mark.parametrize("transition", ["on_deactivate", "on_shutdown"])
+def test_deactivated_control_gives_the_car_back_and_says_so(ros: None, transition: str) -> None:
+    with engaged_node() as (node, io, seen, scheduler):
+        tapped(io)
+        getattr(node, transition)(None)
+        scheduler.run()
+        assert [row["on"] for row in tapped(io)] == [0]
+        assert ("disengagement", "deactivated") in [(each.kind, each.cause) for each in seen if isinstance(each, Event)]
+        assert [each for each in seen if isinstance(each, ControlStatus)][-1].engagement is Engagement.OFF
+        asked = node._on_engage(Engage.Request(engage=True), Engage.Response())
+        assert not asked.success and asked.reason == "control rests"
+
+
+def test_vehicle_states_that_stay_away_do_not_leave_the_car_alone(ros: None) -> None:
+    with engaged_node() as (node, io, _, _):
+        tapped(io)
+        came_ns = node._state[1]
+        told = []
+        for i in range(1, 70):  # the timer, on a clock that goes on
+            at = Instant(came_ns + i * 20 * MS, came_ns + i * 20 * MS)
+            node.instant = lambda at=at: at
+            node.now_ns = lambda at=at: at.now_ns
+            node._tick_without_state()
+            told.append(node._pilot.engagement.state)
+        assert told[0] is Engagement.ENGAGED and Engagement.EMERGENCY in told and told[-1] is Engagement.FAULT
+        rows = tapped(io)
+        assert sum(row["on"] for row in rows) == pytest.approx(52, abs=3) and not rows[-1]["on"]
+        assert min(row["accel"] for row in rows) < -0.9
+
+
+def test_a_second_component_that_commands_the_same_bus_is_refused(ros: None) -> None:
+    with engaged_node(), pytest.raises(ConfigError, match="another component of this process writes commands"):
+        scheduler = Scheduler(START, {})
+        ControlNode(lambda each: scheduler.host(each, "a"), parameter_overrides=parameters(interface="bag", vehicle=str(DEMO)))
+
+
+def test_a_flood_of_bookmarks_and_of_odd_plans_stays_small(ros: None) -> None:
+    with engaged_node() as (node, _, seen, scheduler):
+        del seen[:]
+        for i in range(200):
+            stamp = node.now_ns() - (i % 3) * 600 * MS
+            points = np.full((40 if i % 2 else 39, 4), 1e38 if i % 5 else np.nan, np.float32)
+            node._on_plan(Trajectory.make(stamp, points, i, "", Stages()))
+        assert node._on_bookmark(Bookmark.Request(text="x" * 1_000_000), Bookmark.Response()).success
+        scheduler.run()
+        events = [each for each in seen if isinstance(each, Event)]
+        assert len(events) <= 12 and max(len(each.text) for each in events) <= 500

@@ -14,6 +14,7 @@ from heron_control.config import TrackerConfig
 from heron_control.gate import Gate
 from heron_control.mpc import Preview
 from heron_control.pilot import Pilot, Tick, engagement_report
+from heron_core.clock import Instant
 from heron_core.limits import Limits
 from heron_core.signals import Engagement, Ladder
 from heron_core.trajectory import TIMES_S
@@ -532,6 +533,46 @@ def test_what_cuts_a_stop_short_is_told_beside_the_stop(car: DrivenCar) -> None:
     car.told()
     assert not requests(car.tick(1000 * MS))
     assert car.told() == [("fault", "process_stood"), ("disengagement", "plan_age")]
+
+
+def test_states_that_stay_away_lead_up_the_ladder_and_nobody_engages(car: DrivenCar) -> None:
+    car.engaged()
+    assert not car.pilot.tick_is_due(car.at)
+    driven = []
+    for i in range(1, 130):  # ticks with the last state, which grows old
+        later = Instant(car.now_ns + 16 * MS, car.steady_ns + 16 * MS)
+        assert car.pilot.tick_is_due(later) is car.state.drives
+        driven.append(requests(car.tick(late_ns=i * TICK_NS)))
+    assert driven == sorted(driven, reverse=True) and driven[100] and not driven[-1]
+    assert [told for told in car.told() if told[0] != "engagement"][:2] == [("ladder", "state_late"), ("fault", "state_late")]
+    other = car.pilot.request(True, car.at)
+    assert not other[0]
+
+
+def test_what_the_last_tick_found_long_ago_is_no_ground_to_engage(car: DrivenCar) -> None:
+    car.ready()
+    car.now_ns, car.steady_ns = car.now_ns + 101 * MS, car.steady_ns + 101 * MS
+    assert car.pilot.request(True, car.at) == (False, "no vehicle state comes")
+    car.tick()
+    assert car.pilot.request(True, car.at)[0]
+
+
+def test_control_that_rests_gives_the_car_back_and_engages_nobody(car: DrivenCar, bus: Any) -> None:
+    car.engaged()
+    before = len(bus.frames)
+    assert [(change.kind, change.cause) for change in car.pilot.rest(car.at)] == [("disengagement", "deactivated")]
+    assert len(bus.frames) == before + 2 and car.state is Engagement.OFF and not car.status.steer_request
+    assert car.pilot.request(True, car.at) == (False, "control rests")
+
+
+def test_two_that_command_engage_nobody(car: DrivenCar) -> None:
+    car.ready()
+    car.pilot.set_commanders(2, "/control, /control")
+    car.tick()
+    assert car.pilot.request(True) == (False, "2 components command: /control, /control")
+    car.pilot.set_commanders(1, "/control")
+    car.tick()
+    assert car.pilot.request(True)[0]
 
 
 def test_a_late_tick_does_not_end_it(car: DrivenCar) -> None:
