@@ -20,6 +20,7 @@ MAX_BACK_M = 0.1  # per step, against the plan's own heading
 MAX_STEP_ACCEL_MPS2 = 12.0
 MAX_YAW_RATE_RPS = 1.5
 POSITION_SLACK_M = 0.5  # per step, between the distance of two points and their speeds
+SIDE_SLACK_M, SIDE_SHARE = 0.2, 0.3  # per step, across the plan's own heading: a rear axle does not slip sideways
 # A jump across shows in the near part of two plans. Later a sudden but sound change, such as swerving at the limit of lateral jerk, is further from
 # the plan before than any jump may be.
 NEAR_S = 0.5
@@ -78,9 +79,18 @@ class PlanCheck:
         self._pinned = None
         self.closed = self.foreign = ""
 
-    def fault(self, plan: Trajectory, at: Instant, reference: Reference | None = None) -> str | None:
-        """Why the plan must not be followed, or None; starts with one of `REASONS`."""
+    def fault(self, plan: Trajectory, at: Instant, reference: Reference | None = None, placed: bool = True) -> str | None:
+        """Why the plan must not be followed, or None; starts with one of `REASONS`.
+
+        Args:
+            plan: that came.
+            at: when.
+            reference: what it must follow from; None where there is nothing yet.
+            placed: it needs no place in odometry, or has one.
+        """
         text = self._judge(plan, at, reference)
+        if text is None and not placed:
+            text = "unplaced: no odometry since its stamp"
         if text is None:
             self._last = plan
         else:
@@ -91,11 +101,6 @@ class PlanCheck:
         """Who has planned within the last second, where that is more than one policy, else empty."""
         self._heard = {policy: heard_ns for policy, heard_ns in self._heard.items() if steady_ns - heard_ns <= RIVAL_NS}
         return f"plans of {len(self._heard)} policies" if len(self._heard) > 1 else ""
-
-    def refuse(self, reason: str, text: str) -> str:
-        """Counts a rejection that was judged elsewhere."""
-        self.rejected[reason] += 1
-        return f"{reason}: {text}"
 
     def _judge(self, plan: Trajectory, at: Instant, reference: Reference | None) -> str | None:
         malformed = plan.fault()
@@ -172,7 +177,9 @@ def implausibility(plan: Trajectory) -> str | None:
     expected = (speed + points[:-1, 3]) / 2.0 * STEP_S
     if np.abs(moved - expected).max() > POSITION_SLACK_M + 0.2 * expected.max():
         return "points lie apart further than their speeds say, or closer"
-    return None
+    heading = points[:-1, 2] + (np.remainder(np.diff(points[:, 2]) + np.pi, 2.0 * np.pi) - np.pi) / 2.0
+    side = np.abs(np.diff(points[:, 1]) * np.cos(heading) - np.diff(points[:, 0]) * np.sin(heading))
+    return "points lie beside where they head" if (side > SIDE_SLACK_M + SIDE_SHARE * expected).any() else None
 
 
 def jump(plan: Trajectory, age_s: float, reference: Reference, limits: Limits) -> str | None:

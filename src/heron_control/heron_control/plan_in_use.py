@@ -16,6 +16,7 @@ from heron_core.stages import Stages
 from heron_core.trajectory import Trajectory
 
 WARNED_NS = 1_000_000_000
+FRESH_STEP_NS = 40_000_000  # plans of two exposures lie further apart
 # Why there is no younger plan than the one that grows old, by the last rejection since it came.
 CAUSES = {"not_pinned": "planners", "closed": "planners", "duplicated": "plan_age", "out_of_order": "plan_age"}
 
@@ -28,7 +29,7 @@ class PlanInUse:
         placement: where the car is, seen from the plan.
         path: the plan as a path; None without one.
         stages: of the plan; filled once, when its first command goes out.
-        fresh: plans taken in a row.
+        fresh: plans taken in a row, of moments apart: a burst of plans of one moment is one.
     """
 
     def __init__(self, limits: Limits, odometry: OdometryBuffer, beyond_accel_mps2: float) -> None:
@@ -42,6 +43,7 @@ class PlanInUse:
         self._arrived = Instant(0, 0)
         self._cause = "plan_age"
         self._warned_until_ns = 0
+        self._counted_ns = 0
 
     def take(self, plan: Trajectory, at: Instant, driving: bool, speed_mps: float) -> str | None:
         """Takes a plan that arrived `at` this moment; else says why not, and keeps the one before.
@@ -53,7 +55,9 @@ class PlanInUse:
             self._plan, self._arrived, self.stages = plan, at, plan.stages
             self.path = PlanPath(plan, self._beyond_accel_mps2)
             self.placement.set(plan.stamp_ns, at.now_ns)
-            self.fresh += 1
+            if self.fresh == 0 or plan.stamp_ns - self._counted_ns >= FRESH_STEP_NS:
+                self.fresh += 1
+                self._counted_ns = plan.stamp_ns
             self._cause = "plan_age"
             return None
         reason = fault.split(":")[0]
@@ -119,7 +123,4 @@ class PlanInUse:
         if driving and self._plan is not None and plan.fault() is None:
             place = self.placement.of(plan.stamp_ns, at.now_ns)
             reference = None if place is None else Reference(self._plan, *place, speed_mps)
-        fault = self.check.fault(plan, at, reference)
-        if fault is None and driving and reference is None:
-            return self.check.refuse("unplaced", "no odometry since its stamp")
-        return fault
+        return self.check.fault(plan, at, reference, placed=not driving or reference is not None)

@@ -341,6 +341,28 @@ def test_a_rejected_plan_breaks_the_row_of_fresh_ones(car: DrivenCar) -> None:
     assert car.state is Engagement.ENGAGED
 
 
+def test_a_burst_of_plans_of_one_moment_ends_no_soft_stop(car: DrivenCar) -> None:
+    """A planner that stutters: stamps that creep, of one look at the road."""
+    car.engaged().drive(0.6, plans=False)
+    for i in range(8):
+        assert car.give(age_ns=10 * MS - i) is None
+    car.tick()
+    assert car.state is Engagement.SOFT_STOP
+    car.drive(0.42)
+    assert car.state is Engagement.ENGAGED
+
+
+def test_a_plan_without_a_place_in_odometry_does_not_move_the_order(car: DrivenCar) -> None:
+    car.engaged().drive(0.2)
+    car.tick()
+    plan, later = car.plan(), car.plan(-10 * MS)
+    car.tick(odometry=False)
+    car.pilot._odometry._break()
+    assert str(car.give(later)).startswith("unplaced")
+    car.tick()
+    assert car.pilot.check._last is not later and car.pilot.check._order(plan) is None
+
+
 def test_a_soft_stop_at_standstill_needs_to_be_engaged_anew(car: DrivenCar) -> None:
     car.engaged().drive(0.6, plans=False)
     car.speed = 0.0

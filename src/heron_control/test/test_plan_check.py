@@ -42,6 +42,13 @@ def backward() -> Points:
     return points
 
 
+def sideways(speed: float, angle: float) -> Points:
+    """Heads ahead and goes elsewhere, as no rear axle does."""
+    points = straight(speed)
+    points[:, 0], points[:, 1] = speed * np.cos(angle) * TIMES_S, speed * np.sin(angle) * TIMES_S
+    return points
+
+
 def circle(rate: float, speed: float = 2.0) -> Points:
     yaw, radius = rate * TIMES_S, speed / rate
     wrapped = np.angle(np.exp(1j * yaw))
@@ -75,6 +82,8 @@ def test_a_motion_of_a_car_is_accepted(limits: Limits, speed: float) -> None:
         (plan(at(20, 2, 0.3)), "implausible: yaw turns"),
         (plan(at(0, 0, 30.0)), "reverse: 28.0 m backward"),
         (plan(at(20, 1, 5.0)), "implausible: points lie apart"),
+        (plan(sideways(10.0, 1.0)), "implausible: points lie beside"),
+        (plan(sideways(30.0, -0.5)), "implausible: points lie beside"),
         (plan(straight()[::-1].copy()), "reverse: 1.0 m backward"),
     ],
 )
