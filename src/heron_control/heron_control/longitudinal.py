@@ -27,6 +27,7 @@ PUSH_MAX_MPS2 = 1.5
 NOD_MPS2 = 0.3
 STANDS_MPS = 0.02
 SETTLE_S = 1.0
+HELD_MAX_MPS = 1.0  # faster, a car was not held but skids: it is braked as one that moves
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Longitudinal:
         self._rates_age_s = 0.0
         self._speed: float | None = None
         self._push = 0.0
-        self._holding = False
+        self._holding = self._rolled = False
         self._settled_s = 0.0
 
     def sent(self, accel_mps2: float) -> None:
@@ -102,7 +103,7 @@ class Longitudinal:
             path: the plan.
             age_s: time since the plan's stamp.
             station_m: where the car is along the path.
-            speed_mps: measured.
+            speed_mps: measured; negative rolls back.
             accel_range_mps2: lowest and highest of this tick.
             jerk_mps3: largest of this tick.
             stop: what interrupts the plan.
@@ -118,7 +119,10 @@ class Longitudinal:
         planned, speeds = self._follow(path, age_s + self._dead_s, station, speed, accel, (low, high), jerk, dt_s)
         command = self._actuator.command
         self._settled_s = self._settled_s + dt_s if self._holding else 0.0
-        if self._holding:
+        self._rolled = self._holding and (self._rolled or (self._settled_s > SETTLE_S and abs(speed_mps) > self._config.standstill_mps))
+        if self._rolled:
+            target = low  # what holds elsewhere does not hold here
+        elif self._holding:
             stands = speed_mps < STANDS_MPS or self._settled_s > SETTLE_S
             target = -NOD_MPS2 if not stands else stop.hold_mps2 if stop is not None else self._config.hold_accel_mps2
         elif stop is not None:
@@ -159,8 +163,8 @@ class Longitudinal:
 
     def _update_hold(self, path: PlanPath, age_s: float, station_m: float, speed_mps: float, stop: StopLimits | None) -> None:
         slow = speed_mps < self._config.standstill_mps
-        if stop is not None:
-            self._holding = slow
+        if stop is not None:  # a held car that is pushed is not let go
+            self._holding = slow or (self._holding and speed_mps < HELD_MAX_MPS)
             return
         here = max(station_m, float(path.motion(np.array([age_s]))[0][0]))
         left = path.length_m + path.beyond_m - here

@@ -137,7 +137,9 @@ class Tracker:
         speed = min(max(car.speed_mps, 0.0), SPEED_MAX_MPS)
         station, beside = path.project(moved)
         error = beside.between(moved)
-        drive = self._longitudinal.step(path, age_s, station, speed, (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s)
+        drive = self._longitudinal.step(
+            path, age_s, station, min(car.speed_mps, SPEED_MAX_MPS), (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s
+        )
         self._actuator.advance(dt_s)
         self._learn(path, moved, speed, dt_s)
         curvature = self._lateral(path, moved, speed, drive.speeds_mps, bounds, dt_s)

@@ -137,6 +137,31 @@ def test_a_stop_ramps_at_its_jerk_and_holds(limits: Limits, model: VehicleModel,
     assert drive.car.distance_m < ideal + rest**2 / (-2.0 * stop.accel_mps2) + 12.0 * model.accel_delay_s + 0.6
 
 
+@pytest.mark.parametrize("push_mps2", [1.8, 2.2, -2.2])
+@pytest.mark.parametrize("name", ["soft_stop", "emergency_stop", ""])
+def test_a_held_car_that_is_pushed_is_not_let_go(limits: Limits, model: VehicleModel, name: str, push_mps2: float) -> None:
+    """Brakes that give what is asked and no more, and a slope, or another car, that pushes harder than the hold."""
+    stop: StopLimits | None = getattr(limits, name) if name else None
+    path, limit = constant(3.0) if stop else braking(3.0, -1.5), (limits.accel_min_mps2, limits.accel_max_mps2)
+    control = Longitudinal(TrackerConfig(), model, limits)
+    control.reset(-1.5)
+    speed, actuator, station, moved, asked = 3.0, -1.5, 0.0, 0.0, [-1.5]
+    for tick in range(1500):
+        drive = control.step(path, tick * DT, station, speed, limit, 4.0, stop, DT)
+        asked.append(drive.accel_mps2)
+        actuator += (drive.accel_mps2 - actuator) * DT / 0.25
+        push = push_mps2 if tick > 800 else 0.0
+        if abs(speed) < 0.02 and abs(push) <= -actuator:
+            speed = 0.0
+        else:
+            speed += (push + actuator * np.sign(speed or push)) * DT
+        station += speed * DT
+        moved += abs(speed) * DT if tick > 800 else 0.0
+        assert drive.hold or tick < 800
+    assert speed == 0.0 and 0.0 < moved < 0.6 and asked[800] > -1.6 and asked[-1] < -3.0
+    assert np.abs(np.diff(asked)).max() <= 4.0 * DT
+
+
 def test_an_emergency_keeps_what_brakes_harder(limits: Limits, model: VehicleModel) -> None:
     path = braking(11.0, -3.0)
     alone, stopped = Drive(limits, model, 11.0, -3.0), Drive(limits, model, 11.0, -3.0)
