@@ -193,6 +193,64 @@ def test_the_driver_ends_every_state_in_the_same_tick(car: DrivenCar, state: Eng
     assert not requests(car.tick()) and car.told() == []
 
 
+@pytest.mark.parametrize(
+    ("signals", "also"),
+    [
+        ({"brake_pressed": 1.0}, {"throttle": 0.9}),
+        ({"brake_pressed": math.nan}, {"throttle": math.nan}),
+        ({"driver_torque": math.nan}, {"engage_button": 1.0}),
+        ({"driver_torque": -math.inf}, {"steer": ABSENT}),
+        ({"cancel_button": math.nan}, {"speed": math.nan}),
+    ],
+)
+def test_the_driver_wins_at_standstill_too_whatever_else_is_said(car: DrivenCar, signals: dict[str, Any], also: dict[str, Any]) -> None:
+    car.obeys, car.speed = True, 1.0
+    car.engaged().drive(0.2)
+    car.drive(3.5, plans=False)
+    held = car.tick().verdict.sent
+    assert car.state is Engagement.EMERGENCY and held is not None and held.hold
+    assert not requests(car.tick(**signals, **also)) and not car.state.drives
+    assert not any(requests(tick) for tick in car.drive(0.3, **signals, **also))  # held on: nobody engages against it
+    assert car.pilot.request(True)[0] is False
+    car.drive(1.2)
+    assert car.pilot.request(True) == (True, "")
+
+
+def test_hands_that_rest_at_the_limit_are_no_override(car: DrivenCar) -> None:
+    car.engaged().drive(0.2, driver_torque=3.0)
+    assert car.state is Engagement.ENGAGED
+    assert not requests(car.tick(driver_torque=np.nextafter(3.0, 4.0)))
+
+
+def test_a_cancel_button_that_is_stuck_lets_nobody_engage(car: DrivenCar) -> None:
+    car.engaged().tick(cancel_button=1.0)
+    car.drive(1.0, cancel_button=1.0)
+    assert not car.pilot.request(True)[0] and car.state is Engagement.OFF
+
+
+def test_all_speed_sources_frozen_while_the_car_should_brake_is_found(car: DrivenCar) -> None:
+    car.engaged().drive(0.2)
+    car.drive(2.9, plans=False)  # stops, by its commands; no speed moves
+    assert car.state is Engagement.EMERGENCY and ("ladder", "plan_age") in car.told()
+    assert car.status.accel_mps2 < -2.0  # braked on all the same
+
+
+def test_a_wheel_that_locks_does_not_loosen_the_brakes(car: DrivenCar) -> None:
+    car.obeys = True
+    car.engaged().drive(0.2)
+    asked = []
+    for i in range(150):
+        hard = np.array(car.points())
+        hard[:, 3] = np.maximum(car.speed - 3.2 * TIMES_S, 0.0)
+        hard[:, 0] = np.cumsum(hard[:, 3]) * 0.1
+        asked.append(car.tick(**({"wheel_fl": 0.0} if 80 < i < 110 else {})).verdict.sent)
+        if i % 10 == 0:
+            car.give(car.plan(points=hard.astype(np.float32)))
+    accels = [0.0 if sent is None else sent.accel_mps2 for sent in asked]
+    assert car.state is Engagement.EMERGENCY and ("ladder", "speed_disagrees") in car.told()
+    assert accels[80] < -2.5 and max(accels[80:140]) < -2.4  # as hard as the emergency stop at least
+
+
 def test_gear_ends_it_and_is_no_override(car: DrivenCar) -> None:
     car.engaged().told()
     assert not requests(car.tick(gear=0.0)) and car.told() == [("disengagement", "gear")]

@@ -6,17 +6,19 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from driven_car import DrivenCar
 from gate_drive import DEMO, TestBus
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from heron_control.config import TrackerConfig
 from heron_control.gate import Gate
+from heron_control.ladder import height
 from heron_control.pilot import Pilot, Tick
 from heron_core.limits import load_limits
-from heron_core.signals import Engagement
+from heron_core.signals import Engagement, Ladder
 from heron_core.vehicle import ABSENT, Signal
 from heron_core.vehicle_model import load_vehicle_model
 
@@ -48,6 +50,7 @@ class Permission(RuleBasedStateMachine):
         self.car.ready()
         self.asked = False
         self.last: Tick | None = None
+        self.rung = Ladder.OK
 
     def step(self, **how: int | bool) -> None:
         before = self.car.state
@@ -81,7 +84,22 @@ class Permission(RuleBasedStateMachine):
         ended = before.drives and not state.drives
         assert not ended or any(change.kind in ("override", "disengagement", "fault") for change in self.last.changes), "ended in silence"
         assert all(change.cause and change.text for change in self.last.changes)
+        if state.drives and before.drives and not engaged_now:
+            self.check_the_ladder()
+        self.rung = self.car.status.ladder if state.drives else Ladder.OK
+        assert not state.drives or (sent is not None and sent.steer_request), "Heron drives and asks for nothing"
         self.asked = False
+
+    def check_the_ladder(self) -> None:
+        """Only a warning and a soft stop that recovered go down; no age is without its rung."""
+        assert self.last is not None
+        status, told = self.car.status, {change.cause for change in self.last.changes}
+        age_s, rung = status.plan_age_ns / 1e9, height(status.ladder)
+        assert rung >= height(self.rung) or self.rung is Ladder.WARN or (self.rung is Ladder.SOFT_STOP and "recovered" in told)
+        assert rung >= (3 if age_s > 1.5 else 2 if age_s > 0.5 else 1 if age_s > 0.35 else 0), f"a plan of {age_s} s at rung {rung}"
+        assert status.engagement is {2: Engagement.SOFT_STOP, 3: Engagement.EMERGENCY}.get(rung, Engagement.ENGAGED)
+        used = self.car.pilot._plan._plan
+        assert used is not None and used.fault() is None and used.policy == "digest"
 
     def driver_is_quiet(self, name: str) -> bool:
         value = self.signal(name)
@@ -153,6 +171,46 @@ class Permission(RuleBasedStateMachine):
         assert fault is not None or what in ("jump", "foreign", "fine")
         assert fault is not None or what == "fine" or not car.state.drives
 
+    @rule(late_ms=st.integers(300, 520), count=st.integers(1, 8), bad=st.booleans())
+    def plans_come_late_by_turns_with_bad_ones(self, late_ms: int, count: int, bad: bool) -> None:
+        """About the thresholds, with stamps that creep."""
+        for i in range(count):
+            self.car.give(age_ns=late_ms * MS - i)
+            if bad:
+                self.car.give(replace(self.car.plan(), crc=1))
+            self.step()
+
+    @rule(ticks=st.integers(1, 15), plan=st.booleans())
+    def odometry_stays_away(self, ticks: int, plan: bool) -> None:
+        for _ in range(ticks):
+            self.step(odometry=False)
+        if plan:
+            self.car.give()
+        self.step()
+
+    @rule(name=st.sampled_from(["brake_pressed", "driver_torque", "cancel_button"]), gas=st.booleans())
+    def the_driver_takes_over(self, name: str, gas: bool) -> None:
+        value = {"brake_pressed": 1.0, "driver_torque": -3.01, "cancel_button": 1.0}[name]
+        if self.car.state.drives:
+            self.car.tick(**{name: value, "throttle": 0.9 if gas else 0.0})
+            assert not self.car.state.drives and not self.car.pilot.status(self.car.at).steer_request
+
+    @rule(accel=st.sampled_from([-3.0, -1.0]), seconds=st.sampled_from([0.5, 4.0]))
+    def the_car_slows_down(self, accel: float, seconds: float) -> None:
+        for _ in range(round(seconds * 100)):
+            self.car.speed = max(self.car.speed + accel * 0.01, 0.0)
+            self.step(speed=self.car.speed) if "speed" not in self.car.lasting else self.step()
+
+    @rule(flaps=st.integers(1, 6))
+    def a_planner_or_a_component_flaps(self, flaps: int) -> None:
+        before = (self.car.planners, self.car.health)
+        for i in range(flaps):
+            self.car.planners, self.car.health = ((2, "/policy, /player"), 2) if i % 2 == 0 else before
+            self.step()
+        self.car.planners, self.car.health = before
+        self.step()
+        assert not self.car.state.drives or self.car.state is Engagement.EMERGENCY
+
     @rule(level=st.sampled_from([0, 1, 2, None]))
     def a_component_falls_ill(self, level: int | None) -> None:
         self.car.health = level
@@ -193,5 +251,11 @@ class Permission(RuleBasedStateMachine):
         assert status.engagement is machine.state and (status.reason or machine.state in (Engagement.READY, Engagement.ENGAGED))
 
 
+QUICK = settings(max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None)
 TestPermission = Permission.TestCase
-TestPermission.settings = settings(max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None)
+TestPermission.settings = QUICK
+
+
+@pytest.mark.slow
+def test_permission_for_long() -> None:
+    run_state_machine_as_test(Permission, settings=settings(QUICK, max_examples=600, stateful_step_count=50))
