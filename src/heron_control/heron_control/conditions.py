@@ -179,7 +179,7 @@ class Judge:
         steer, speed = s.state.valid_value("steer"), s.speed.highest_mps
         if steer is None or speed is None:
             return None
-        largest = min(self._model.steer(self._limits.curvature_at(speed)), self._model.steer_max_rad)
+        largest = self._model.steer(self._limits.curvature_at(speed))  # within the lock
         return None if abs(steer) <= largest else Reason("steer_angle", f"steering is at {steer:.3f} rad, allowed {largest:.3f} at {speed:.1f} m/s")
 
     def _several(self, s: Situation) -> Reason | None:

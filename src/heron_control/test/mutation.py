@@ -36,6 +36,9 @@ SUBJECTS = {
     "heron_control/heron_control/gate_window.py": _tests("gate_window gate gate_faults gate_counts gate_fuzz"),
     "heron_control/heron_control/gate.py": _tests("gate gate_faults gate_counts gate_codec gate_fuzz"),
     "heron_control/heron_control/can_codec.py": _tests("gate_codec gate_window gate"),
+    "heron_control/heron_control/ladder.py": _tests("ladder engagement conditions"),
+    "heron_control/heron_control/conditions.py": _tests("conditions"),
+    "heron_control/heron_control/engagement.py": _tests("engagement conditions"),
 }
 TIMEOUT_S = 60.0
 FORK = multiprocessing.get_context("fork")
