@@ -72,8 +72,8 @@ class RungLog:
 
     def __init__(self) -> None:
         self._rung = Ladder.OK
-        self._times: dict[Ladder, int] = dict.fromkeys(RUNGS[1:], 0)
-        self._seconds: dict[Ladder, float] = dict.fromkeys(RUNGS[1:], 0.0)
+        self._times: dict[Ladder, int] = dict.fromkeys(RUNGS, 0)
+        self._seconds: dict[Ladder, float] = dict.fromkeys(RUNGS, 0.0)
 
     def add(self, rung: Ladder, dt_s: float) -> None:
         """One tick at a rung."""

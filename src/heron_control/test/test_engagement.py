@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -127,6 +128,75 @@ def test_an_emergency_stays_until_engaged_anew_at_standstill(concern: Concern) -
     refusal, changes = machine.engage(Judgement(standing=True))
     assert refusal is None and [change.kind for change in changes] == ["disengagement", "engagement"]
     assert machine.state is Engagement.ENGAGED and machine.rung is Ladder.OK and not machine.sticky and machine.engagements == 2
+
+
+def test_who_drives_at_first() -> None:
+    machine = EngagementMachine(shadow=False)
+    assert (machine.reason, machine.rung, machine.sticky, machine.engagements) == ("never engaged", Ladder.OK, False, 0)
+    assert EngagementMachine(shadow=True).reason == ""
+
+
+def test_what_is_over_climbs_nothing_and_keeps_a_warning() -> None:
+    machine, over = engaged(), replace(LATE, held=True)
+    assert machine.update(Judgement(concern=over)) == () and machine.rung is Ladder.OK
+    machine.update(Judgement(concern=LATE))
+    assert machine.update(Judgement(concern=over)) == () and machine.rung is Ladder.WARN
+    assert machine.update(Judgement()) == () and machine.rung is Ladder.OK
+
+
+def test_which_stops_stay() -> None:
+    for concern, stays in ((OLD, False), (SICK, True), (BLIND, True), (replace(BLIND, passing=True), True)):
+        machine = engaged()
+        machine.climb(concern)
+        assert machine.sticky is stays, concern
+    machine = engaged()
+    machine.climb(SICK)
+    machine.climb(replace(BLIND, passing=True))
+    assert machine.sticky
+
+
+def fresh(machine: EngagementMachine, reason: str) -> None:
+    """Nothing of an earlier stop is left."""
+    assert (machine.rung, machine.sticky, machine.reason) == (Ladder.OK, False, reason)
+
+
+@pytest.mark.parametrize("state", [Engagement.SOFT_STOP, Engagement.EMERGENCY])
+def test_after_a_stop_nothing_of_it_is_left(state: Engagement) -> None:
+    ended, failed, engaged_anew = in_state(state), in_state(state), in_state(state)
+    ended.end(ASKED)
+    fresh(ended, "a")
+    assert ended.engage(Judgement()) == (None, (Change("engagement", "engaged", "asked"),))
+    fresh(ended, "")
+    failed.fault(EPS)
+    fresh(failed, "e")
+    assert failed.disengagements == {"eps_fault": 1}
+    assert engaged_anew.engage(Judgement(standing=True))[0] is None
+    fresh(engaged_anew, "")
+    assert [change.cause for change in engaged_anew.end(ASKED)] == ["asked"]
+
+
+def test_after_a_stop_that_passed_nothing_of_it_is_left() -> None:
+    machine = engaged()
+    machine.update(Judgement(concern=OLD))
+    machine.update(Judgement(recovered=True))
+    fresh(machine, "")
+    assert machine.update(Judgement(concern=OLD))[0].cause == "plan_age" and machine.state is Engagement.SOFT_STOP
+    machine.update(Judgement(recovered=True))
+    assert [change.cause for change in machine.end(ASKED)] == ["asked"]
+
+
+def test_what_nobody_asked_for_and_cuts_a_stop_short_is_told_beside_it() -> None:
+    machine = in_state(Engagement.SOFT_STOP)
+    assert machine.end(Reason("bus_off", "o")) == (Change("fault", "o", "bus_off"), Change("disengagement", "sick", "health"))
+    assert in_state(Engagement.SOFT_STOP).end(ASKED) == (Change("disengagement", "sick", "health"),)
+
+
+def test_shadow_tells_what_speaks_for_a_rung() -> None:
+    machine = EngagementMachine(shadow=True)
+    machine.update(Judgement(concern=BLIND))
+    assert machine.rung is Ladder.EMERGENCY
+    machine.update(Judgement())
+    assert machine.rung is Ladder.OK
 
 
 def test_shadow_drives_whenever_it_can_and_never_changes() -> None:

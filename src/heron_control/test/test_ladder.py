@@ -39,7 +39,7 @@ def test_the_highest_rung_counts_and_among_equals_what_does_not_pass() -> None:
 def test_rungs_are_logged_by_times_and_seconds() -> None:
     log = RungLog()
     for rung in [Ladder.OK, Ladder.WARN, Ladder.WARN, Ladder.OK, Ladder.WARN, Ladder.SOFT_STOP]:
-        log.add(rung, 0.01)
+        log.add(rung, 0.0101)
     assert log.report() == {
         "warn": {"times": 2, "seconds": 0.03},
         "soft_stop": {"times": 1, "seconds": 0.01},
