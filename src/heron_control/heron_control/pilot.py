@@ -34,6 +34,7 @@ MIN_SPEED_FOR_CURVATURE_MPS = 1.0
 NOT_TAKEN = "bus does not take frames"  # as the gate says it
 UNSOLVED_MAX_S = 0.1
 HEALTH_SILENT_S = 3.0
+PENDING_MAX = 100  # what was asked while no tick told it
 AT_REST = Command(0.0, 0.0, False, False)
 
 
@@ -153,6 +154,7 @@ class Pilot:
             engage: or disengage.
             at: now; where ticks stay away, what the last one found is no ground to engage.
         """
+        del self._pending[:-PENDING_MAX]
         if engage:
             if at is not None and (self._last is None or at.steady_ns - self._last.steady_ns > MAX_TICK_GAP_NS):
                 self._found = Judgement(obstacle=Reason("state_late", "no vehicle state comes"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -280,6 +282,13 @@ def test_a_second_component_that_commands_the_same_bus_is_refused(ros: None) -> 
     with engaged_node(), pytest.raises(ConfigError, match="another component of this process writes commands"):
         scheduler = Scheduler(START, {})
         ControlNode(lambda each: scheduler.host(each, "a"), parameter_overrides=parameters(interface="bag", vehicle=str(DEMO)))
+
+
+def test_no_image_code_is_loaded_where_the_car_is_driven() -> None:
+    heavy = ("cv2", "av", "onnxruntime", "PIL", "matplotlib", "heron_camera", "heron_vla")
+    code = f"import sys, heron_control.node, heron_can.node, heron_runtime.container; sys.exit(str(sorted(set(sys.modules) & set({heavy})) or ''))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stderr.strip() == "", found.stderr
 
 
 def test_a_flood_of_bookmarks_and_of_odd_plans_stays_small(ros: None) -> None:

@@ -645,6 +645,14 @@ def test_control_that_rests_gives_the_car_back_and_engages_nobody(car: DrivenCar
     assert car.pilot.request(True, car.at) == (False, "control rests")
 
 
+def test_a_storm_of_requests_neither_grows_nor_drives(car: DrivenCar) -> None:
+    car.ready()
+    for _ in range(5000):
+        assert car.pilot.request(True)[0] and car.pilot.request(False)[0]
+    assert len(car.pilot._pending) <= 110 and not requests(car.tick()) and not car.state.drives
+    assert car.pilot.request(True)[0] and requests(car.tick())
+
+
 def test_two_that_command_engage_nobody(car: DrivenCar) -> None:
     car.ready()
     car.pilot.set_commanders(2, "/control, /control")
