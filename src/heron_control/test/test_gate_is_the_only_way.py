@@ -115,13 +115,14 @@ def test_the_write_path_is_the_gates_alone() -> None:
     ]
 
 
-def test_of_the_pilot_only_a_tick_reaches_the_gate() -> None:
+def test_of_the_pilot_only_a_tick_reaches_the_gate_and_what_closes_it() -> None:
     pilot = methods(CONTROL / "pilot.py", "Pilot")
     public = [name for name in pilot if not name.startswith("_")]
-    assert [name for name in public if sends(reached(pilot[name], pilot))] == ["tick"]
+    assert sorted(name for name in public if sends(reached(pilot[name], pilot))) == ["rest", "tick"]
+    assert not any("gate.send" in chain for chain in reached(pilot["rest"], pilot))
 
 
-def test_of_the_node_only_the_vehicle_state_ticks_the_pilot() -> None:
+def test_of_the_node_only_the_vehicle_state_ticks_the_pilot_and_its_absence() -> None:
     node = methods(CONTROL / "node.py", "ControlNode")
     ticking, closing, registered = [], [], 0
     for call in ast.walk(node["setup"]):
@@ -138,5 +139,8 @@ def test_of_the_node_only_the_vehicle_state_ticks_the_pilot() -> None:
         if sends(found):
             closing.append(ast.unparse(call))
     assert registered >= 6
-    assert ticking == ["self.subscribe('/vehicle/state', self._on_state, outside=False)"]  # a vehicle state from elsewhere ticks nothing
+    assert ticking == [  # a vehicle state from elsewhere ticks nothing
+        "self.subscribe('/vehicle/state', self._on_state, outside=False)",
+        "self.every(LATE_PERIOD_NS, self._tick_without_state)",
+    ]
     assert all(text.startswith("self.at_end(") and "gate.close" in text and "gate.send" not in text for text in closing), closing
