@@ -175,7 +175,8 @@ def in_child(meeting: Meeting, mutant: Mutant, answer: Connection) -> None:
 
 def run(chosen: list[Mutant], jobs: int, meeting: Meeting, told: Told) -> None:
     """Tells each mutant's killer, or empty where it survived."""
-    todo, running = list(reversed(chosen)), {}
+    todo = list(reversed(chosen))
+    running: dict[Connection, tuple[Mutant, Any, float]] = {}
     while todo or running:
         while todo and len(running) < jobs:
             mutant = todo.pop()
@@ -236,7 +237,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of mutation.md and mutation.json")
     parser.add_argument("--sample", action="store_true", help="one mutant of each kind")
     parser.add_argument("--only", default="", help="files whose path holds this")
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     warm_up()
     everything = [mutant for file in SUBJECTS if options.only in file for mutant in mutants(file)]

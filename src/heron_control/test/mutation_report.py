@@ -28,7 +28,7 @@ def write_report(found: dict[Mutant, str], seconds: float, out: Path) -> None:
     rows = [{**asdict(mutant), "killer": killer, "equivalent": excuse(mutant)} for mutant, killer in found.items()]
     (out / "mutation.json").write_text(json.dumps({**counts, "seconds": round(seconds, 1), "rows": rows}, indent=1) + "\n")
     files = list(dict.fromkeys(mutant.file for mutant in found))
-    text = [f"# Mutants of the gate: {counts['killed']} of {counts['mutants']} killed, {counts['equivalent']} equivalent", ""]
+    text = [f"# Mutants of the gate and of who drives: {counts['killed']} of {counts['mutants']} killed, {counts['equivalent']} equivalent", ""]
     text += ["| file | mutants | killed | equivalent | survived |", "|---|---:|---:|---:|---:|"]
     text += ["| " + " | ".join(map(str, (Path(file).name, *_fates(file, found)))) + " |" for file in files]
     text += ["", "Killers by number: " + ", ".join(f"{name} {count}" for name, count in _most(found)) + ".", ""]
