@@ -24,6 +24,7 @@ from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.report import join_reports
 from heron_bringup.drive.run import cache_folder
 from heron_runtime.launch_reader import parse
+from heron_runtime.shm import mapped, sweep
 from heron_vla.kinematic import ensure_kinematic
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -98,11 +99,16 @@ class Running:
         return self.process.wait(timeout_s)
 
     def close(self) -> None:
-        """Kills what is left, by its pid."""
-        for pid in self.pids():
+        """Kills what is left, by its pid, and clears away its shared memory."""
+        segments: set[str] = set()
+        left = self.pids()
+        for pid in left:
+            segments |= mapped(pid)
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        until(lambda: not any(mapped(pid) for pid in left), 10, "the end of killed processes")
+        sweep(segments)
 
 
 def until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
@@ -198,5 +204,7 @@ def container(folder: Path, *components: dict[str, Any]) -> Iterator[Box]:
     try:
         yield Box(process, int(env["ROS_DOMAIN_ID"]), folder / "log.txt")
     finally:
+        segments = mapped(process.pid) if process.poll() is None else set()
         process.kill()
         process.wait()
+        sweep(segments)

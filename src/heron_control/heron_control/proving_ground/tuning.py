@@ -38,7 +38,7 @@ class TuningConfig:
         if unknown or not self.names:
             raise InputError(f"no manoeuvre {', '.join(unknown) or 'named'}; there are: {', '.join(MANOEUVRES)}")
         if not self.speeds_kmh:
-            raise InputError("no speed named; give km/h, such as 10,50,100")
+            raise InputError("no speed named; give km/h, such as --speed 10 --speed 100")
         if not (math.isfinite(self.older_s) and 0.0 <= self.older_s <= 0.2):
             raise InputError(f"plans {self.older_s} s older; allowed 0 .. 0.2: beyond that the ladder stops the car")
 
