@@ -139,7 +139,7 @@ class Judge:
             self._blind_ns = None
         elif self._blind_ns is None:
             self._blind_ns = s.at.steady_ns
-        lost = self._blind_ns is not None and s.at.steady_ns - self._blind_ns > self._limits.state.lost_s * 1e9
+        lost = self._blind_ns is not None and s.at.steady_ns - self._blind_ns > self._limits.state.blind_s * 1e9
         return _said(s.state, EPS) or s.bus or s.steer_following or (blind if lost else None)
 
     def _concerns(self, s: Situation) -> Iterator[Concern | None]:

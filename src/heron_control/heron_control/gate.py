@@ -73,6 +73,7 @@ class Gate:
         }
         self._activity = Occurrences(limits.alarm.share * limits.alarm.window_s / self._period_s + 1, round(limits.alarm.window_s * 1e9))
         self._last: tuple[Command, int] | None = None  # what the car read last, and when
+        self._angle_ns: int | None = None  # when the wheels' angle was known last
         self._count = 0
         self._by_limit: Counter[str] = Counter()
         self._by_fault: Counter[str] = Counter()
@@ -108,6 +109,7 @@ class Gate:
             now_ns: the tick.
         """
         measured = measured_steer_rad if measured_steer_rad is not None and math.isfinite(measured_steer_rad) else None
+        self._angle_ns = self._angle_ns if measured is None else now_ns
         verdict = self._requested(command, speed_mps, measured, now_ns) if command.request else self._released(measured, now_ns, "")
         self._note(command, verdict, now_ns)
         return verdict
@@ -134,8 +136,8 @@ class Gate:
     def _note(self, command: Command, verdict: Verdict, now_ns: int) -> None:
         self.limited += bool(verdict.limited)
         self._by_limit.update(verdict.limited)
-        if verdict.fault:
-            self.rejected += command.request or verdict.fault != NO_ANGLE
+        if verdict.fault and (command.request or verdict.fault != NO_ANGLE):  # at rest, a car that says nothing yet is no fault
+            self.rejected += 1
             self._by_fault[verdict.fault.split(":")[0]] += 1
         if command.request and (verdict.limited or verdict.fault):
             self._activity.add(now_ns)
@@ -171,6 +173,8 @@ class Gate:
         if not last.request and abs(speed_mps) > self._limits.speed_max_mps:
             raise _RefusedError(f"too fast to begin: {speed_mps:.1f} m/s")
         dt_s = min(silence_ns, MAX_STEP_NS) / 1e9
+        if self._angle_ns is None or now_ns - self._angle_ns > self._limits.state.blind_s * 1e9:
+            raise _RefusedError(NO_ANGLE)
         steer = self._steer_window(last, speed_mps, measured_rad, dt_s) if command.steer_request else None
         if steer is None and measured_rad is None:
             raise _RefusedError(NO_ANGLE)

@@ -63,7 +63,7 @@ class SpeedWatch:
     def _without(self, state: VehicleState, steady_ns: int) -> SpeedView:
         age_ns = state["speed"].age_ns
         lost = Reason("speed_lost", f"no speed: the last is {age_ns / 1e6:.0f} ms old" if age_ns >= 0 else "no speed")
-        if self._known is None or self._shadow or steady_ns - self._known_ns > self._limits.lost_s * 1e9:
+        if self._known is None or self._shadow or steady_ns - self._known_ns > self._limits.blind_s * 1e9:
             self._known = None
             return SpeedView(lost=lost)
         return SpeedView(self._known[0], self._known[1], lost)

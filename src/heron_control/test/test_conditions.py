@@ -125,9 +125,9 @@ def test_knowing_nothing_for_long_is_a_fault(judge: Judge) -> None:
     def fault(read: VehicleState, steady_ns: int) -> str:
         return cause(judge.judge(situation(read, steady_ns)).fault)
 
-    assert [fault(blind, at) for at in (5_000 * MS, 5_500 * MS, 6_000 * MS, 6_000 * MS + 1)] == ["", "", "", "steer_lost"]
-    assert fault(state(), 6_001 * MS) == "" and fault(blind, 6_002 * MS) == "" and fault(blind, 7_002 * MS) == ""
-    assert fault(blind, 7_002 * MS + 1) == "steer_lost"
+    assert [fault(blind, at) for at in (5_000 * MS, 5_500 * MS, 5_900 * MS, 5_900 * MS + 1)] == ["", "", "", "steer_lost"]
+    assert fault(state(), 6_001 * MS) == "" and fault(blind, 6_002 * MS) == "" and fault(blind, 6_902 * MS) == ""
+    assert fault(blind, 6_902 * MS + 1) == "steer_lost"
 
 
 @pytest.mark.parametrize(

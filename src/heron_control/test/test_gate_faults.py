@@ -99,6 +99,16 @@ def test_without_speed_and_angle_the_last_frame_releases(drive: Drive, bus: Any,
     assert drive.tick(ask()).sent is None and len(bus.frames) == count
 
 
+def test_a_request_goes_on_without_a_measured_angle_until_it_is_lost(drive: Drive) -> None:
+    drive.sent(ask(0.02))
+    drive.measured = None
+    drive.follow(ask(0.02), 90)  # 0.1 s of the second passed before the angle was too old
+    verdict = drive.tick(ask(0.02))
+    assert verdict.fault == "no measured steering angle" and not verdict.ladder and verdict.sent is not None and not verdict.sent.request
+    drive.off(0.02)
+    drive.sent(ask(0.02))
+
+
 def test_a_request_must_continue_a_frame(gate: Gate) -> None:
     drive = Drive(gate, 10.0)
     verdict = drive.tick(ask())

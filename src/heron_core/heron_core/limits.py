@@ -145,13 +145,18 @@ class StateLimits:
 
     Attributes:
         age_max_s: a signal older than this, or invalid, while engaged leads to the ladder.
-        lost_s: after this long permission drops.
+        lost_s: since it was last received; after this long permission drops.
         speed_disagreement_mps: two speed sources further apart than this contradict each other.
     """
 
     age_max_s: float
     lost_s: float
     speed_disagreement_mps: float
+
+    @property
+    def blind_s(self) -> float:
+        """How long after a signal became too old permission drops."""
+        return self.lost_s - self.age_max_s
 
 
 @dataclass(frozen=True)
