@@ -103,7 +103,7 @@ def test_a_request_goes_on_without_a_measured_angle_until_it_is_lost(drive: Driv
     drive.sent(ask(0.02))
     drive.measured = None
     drive.follow(ask(0.02), 90)  # 0.1 s of the second passed before the angle was too old
-    verdict = drive.tick(ask(0.02))
+    verdict = drive.tick(ask(0.02), 1_000_000)
     assert verdict.fault == "no measured steering angle" and not verdict.ladder and verdict.sent is not None and not verdict.sent.request
     drive.off(0.02)
     drive.sent(ask(0.02))
