@@ -21,7 +21,7 @@ LIMITS_OF = {"limits", "self", "stop", "soft", "hard", "frame", "model", "ladder
 LIMIT_FIELDS = {
     *("lateral_accel_mps2", "lateral_jerk_mps3", "curvature_per_m", "steer_rate_rps", "steer_rate_30mps_rps", "accel_max_mps2", "accel_min_mps2"),
     *("jerk_mps3", "speed_max_mps", "command_rate_factor", "accel_mps2", "hold_mps2", "steer_error_rad", "share", "window_s", "period_s"),
-    *("steer_max_rad", "warn_s", "soft_stop_s", "emergency_s", "deviation_yaw_warn_rad", "deviation_yaw_rad", "age_max_s", "lost_s"),
+    *("steer_max_rad", "warn_s", "soft_stop_s", "emergency_s", "deviation_yaw_warn_rad", "deviation_yaw_rad", "age_max_s", "lost_s", "blind_s"),
     *("emergency_distance_m", "deviation_m", "torque_nm", "throttle"),
 }
 LIMIT_CALLS = {"curvature_at", "steer_rate_at", "steer", "curvature"}

@@ -40,9 +40,9 @@ def test_one_mutant_of_each_kind_is_killed(tmp_path: Path) -> None:
     ("files", "read"),
     [
         ("gate gate_window", "jerk_mps3 accel_max_mps2 accel_min_mps2 lateral_jerk_mps3 curvature_per_m steer_max_rad speed_max_mps accel_mps2"),
-        ("gate gate_window", "command_rate_factor period_s share window_s"),
+        ("gate gate_window", "command_rate_factor period_s share window_s blind_s"),
         ("ladder", "warn_s soft_stop_s emergency_s emergency_distance_m"),
-        ("conditions", "age_max_s lost_s torque_nm throttle deviation_m deviation_yaw_rad deviation_yaw_warn_rad speed_max_mps"),
+        ("conditions", "age_max_s blind_s torque_nm throttle deviation_m deviation_yaw_rad deviation_yaw_warn_rad speed_max_mps"),
     ],
 )
 def test_every_limit_that_is_read_has_mutants(files: str, read: str) -> None:

@@ -14,8 +14,8 @@ from gate_drive import DEMO
 
 from heron_control.proving_ground.closed_loop import LoopCar
 from heron_control.proving_ground.manoeuvre import CROSS_TRACK_MAX_M, JERK_WINDOW_S, STOP_ERROR_MAX_M, Figures, jerk
-from heron_control.proving_ground.tuning import AGED, Result, TuningConfig, plan_drives, report, run
-from heron_control.proving_ground.tuning_plots import picture
+from heron_control.proving_ground.tuning import AGED, Result, TuningConfig, plan_ages, plan_drives, report, run
+from heron_control.proving_ground.tuning_plots import picture, picture_of_ages
 from heron_core.errors import InputError
 
 slow = pytest.mark.slow
@@ -128,6 +128,35 @@ def test_a_report_can_be_read_by_programs_and_pictures_are_written(tmp_path: Pat
     with Image.open(tmp_path / "stop.png") as image:
         assert image.size[0] > 900 and image.size[1] > 1000
         assert len(image.convert("RGB").getcolors(1 << 24) or ()) > 50
+
+
+def test_the_fastest_slalom_is_compared_where_plans_are_in_time() -> None:
+    def ages(**wish: object) -> list[tuple[str, float, float, bool]]:
+        found = plan_ages(plan_drives(_vehicle(), TuningConfig(**wish)))  # type: ignore[arg-type]
+        return [(each.name, round(each.speed_mps * 3.6), each.config.extra_age_s, each.config.compensated) for each in found]
+
+    assert ages() == [("slalom", 100, 0.0, True), ("slalom", 100, 0.2, True), ("slalom", 100, 0.2, False)]
+    assert ages(names=("curve",)) == ages(older_s=0.1) == ages(compensated=False) == []
+
+
+def test_what_the_drive_without_compensation_breaks_does_not_count(tmp_path: Path) -> None:
+    ages = [_driven("slalom", 50), _driven("slalom", 50, 0.2), _driven("slalom", 50, 0.2, False)]
+    assert [result.age for result in ages] == ["in time", "+200 ms", "+200 ms without compensation"]
+    config = TuningConfig(("slalom",), (50.0,))
+    read = json.loads(json.dumps(report(ages[:1], config, ages)))
+    assert read["passed"] is True and len(read["drives"]) == 1
+    assert [(each["older_s"], each["compensated"], bool(each["faults"])) for each in read["ages"]] == [
+        (0.0, True, False),
+        (0.2, True, False),
+        (0.2, False, True),
+    ]
+    broken = replace(ages[1], faults=("cross_track_max_m 0.3, allowed 0.225",))
+    assert report(ages[:1], config, [ages[0], broken, ages[2]])["passed"] is False
+    picture_of_ages(ages, tmp_path / "ages.png")
+    from PIL import Image
+
+    with Image.open(tmp_path / "ages.png") as image:
+        assert image.size == (900, 400) and len(image.convert("RGB").getcolors(1 << 24) or ()) > 50
 
 
 @pytest.mark.parametrize(
