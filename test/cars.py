@@ -103,6 +103,11 @@ class Cars:
         parts = [component("heron_control", "CoursePlanner", name, params)]
         self._container(name, {"name": f"{name}_box", "namespace": "", "params": {}, "remaps": [], "components": parts})
 
+    def start_recorder(self, out: Path, *topics: str) -> None:
+        """A process of its own that records these topics."""
+        parts = [component("heron_bag", "Recorder", "recorder", {"out": str(out), "topics": list(topics), "discover_s": 0.1})]
+        self._container("recorder", {"name": "recorder_box", "namespace": "", "params": {}, "remaps": [], "components": parts})
+
     def environment(self) -> dict[str, str]:
         """Of all processes, for one more."""
         return dict(self._env)
@@ -117,6 +122,11 @@ class Cars:
         """Asks a process to end; returns its exit code."""
         self.signal(name, signal.SIGTERM)
         return self.processes[name].wait(20)
+
+    def control_report(self) -> dict[str, Any]:
+        """Ends the process `actuation`; what its control reported."""
+        self.end("actuation")
+        return dict(json.loads((self.folder / "report" / "control.json").read_text())["report"])
 
     # What they say --------------------------------------------------------------------------------------------------------------------
 

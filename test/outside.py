@@ -53,6 +53,14 @@ class Outside:
             message_type, quality = LISTENED[topic]
             self.node.create_subscription(message_type, topic, partial(self._keep, topic), quality)
 
+    def call(self, service_type: Any, service: str, request: Any, timeout_s: float = 15.0) -> Any:
+        """The answer of a service."""
+        client = self.node.create_client(service_type, service)
+        assert client.wait_for_service(timeout_s), f"nobody serves {service}"
+        future = client.call_async(request)
+        assert self.spin(future.done, timeout_s), f"no answer of {service}"
+        return future.result()
+
     def spin(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Runs callbacks until `done`; whether it came."""
         deadline = time.monotonic() + timeout_s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import signal
@@ -82,11 +81,6 @@ def crowded(frames: list[dict[str, Any]]) -> int:
     return most
 
 
-def control_report(cars: Cars) -> dict[str, Any]:
-    cars.end("actuation")
-    return dict(json.loads((cars.folder / "report" / "control.json").read_text())["report"])
-
-
 @pytest.mark.parametrize("speed_kmh", [50, *(pytest.param(speed, marks=pytest.mark.slow) for speed in (30, 80, 100))])
 def test_perception_killed_on_a_curve_ends_in_lane_and_goes_on_later(cars: Callable[..., Cars], speed_kmh: float) -> None:
     run, stood = _killed(cars, speed_kmh)
@@ -107,7 +101,7 @@ def test_perception_killed_on_a_curve_ends_in_lane_and_goes_on_later(cars: Calla
     moving = run.wait_truth(lambda truth: truth["speed"] > 1.0, "the car moving again", 60)
     assert followed(moving)
     in_lane(driven(run))
-    report = control_report(run)
+    report = run.control_report()
     assert report["engagement"]["engagements"] == 2 and report["engagement"]["disengagements"]["plan_age"] == 1
     assert report["gate"]["rejected"] == 0
 
