@@ -18,6 +18,8 @@ from outside import BEST_EFFORT, Outside
 from recordings import CAMERAS, FRAMES
 from sensor_msgs.msg import CompressedImage, Image
 
+from heron_bag.reader import open_bag
+
 BLUE_BGR = (200, 90, 30)
 
 
@@ -40,7 +42,10 @@ def test_status_diagnostics_and_events_reach_a_plain_node(observed: Any) -> None
     named = {status.name for message in seen["/diagnostics"] for status in message.status}
     for part in ("camera", "frames", "policy", "can", "control", "perception", "actuation"):
         assert any(part in name for name in named), f"{part} says nothing on /diagnostics: {named}"
-    assert {"camera_back", "frames_back"} <= {event.kind for event in seen["/events"]}
+    with open_bag(observed.out / "bag") as bag:  # whether cameras were silent for long before their first frame depends on the machine
+        told = {bag.decode(ros_type, raw).kind for _, ros_type, _, raw in bag.messages(["/events"])}
+    assert "can" in told, "a bus ends half a second before the run does"
+    assert told <= {event.kind for event in seen["/events"]}
 
 
 def test_the_rig_is_in_the_latched_transforms(observed: Any, car: Path) -> None:
