@@ -9,7 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
 from heron_core.clock import Instant
 from heron_core.errors import HeronError
@@ -24,6 +26,13 @@ from heron_runtime.tracing import Trace
 HostFactory = Callable[[Any], Host]
 _BUILT_IN = re.compile(r"use_sim_time|start_type_description_service|qos_overrides\..*")
 DEFAULT_DEPTH = 64
+
+
+def _refuse_changes(parameters: list[Parameter[Any]]) -> SetParametersResult:
+    """A component reads its parameters once; one that is set later would look as if it counted."""
+    fixed = [parameter.name for parameter in parameters if not _BUILT_IN.fullmatch(parameter.name)]
+    reason = f"{', '.join(fixed)}: read once at the start; change the launch file or its profile and start again" if fixed else ""
+    return SetParametersResult(successful=not fixed, reason=reason)
 
 
 class HeronNode(LifecycleNode):
@@ -61,6 +70,7 @@ class HeronNode(LifecycleNode):
             for name, value in (*flatten(self.runtime).items(), *flatten(self.config).items()):
                 if not self.has_parameter(name) and value != []:
                     self.declare_parameter(name, value)
+            self.add_on_set_parameters_callback(_refuse_changes)
             self.host: Host = lockstep(self) if lockstep else LiveHost(self, self.runtime.time_offset_ns, self.warn)
             self._events = self.host.advertise("/events")
             self._diagnostics = Diagnostics(self)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 
 from heron_core.arrays import address, read_only
 from heron_core.errors import ConfigError
@@ -223,6 +224,13 @@ def test_what_setup_raises_the_constructor_raises(stack: Any) -> None:
     with pytest.raises(ConfigError, match="no camera"):
         stack.add(Broken)
     assert Broken.closed == ["second", "first"]  # what was open is closed, the last first
+
+
+def test_a_parameter_that_would_have_no_effect_is_refused(stack: Any) -> None:
+    sender = stack.add(Sender)
+    result, simulated = sender.set_parameters([Parameter("time_offset_ns", value=5), Parameter("use_sim_time", value=False)])
+    assert not result.successful and "time_offset_ns: read once" in result.reason
+    assert simulated.successful and sender.get_parameter("time_offset_ns").value == 0
 
 
 def test_replay_offset_moves_the_clock(stack: Any) -> None:
