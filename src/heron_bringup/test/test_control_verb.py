@@ -15,6 +15,18 @@ def test_a_good_drive_is_printed_written_and_drawn(tmp_path: Path, capsys: pytes
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     said = capsys.readouterr().out
     assert "curve" in said and "ok" in said and "report.json" in said
+    assert report["ages"] == [] and not (tmp_path / "ages.png").exists()
+
+
+def test_a_slalom_is_compared_with_late_plans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["control", "tune", "--out", str(tmp_path), "--manoeuvre", "slalom", "--speed", "50"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["passed"] and len(report["drives"]) == 1
+    in_time, late, blind = (each["cross_track_max_m"] for each in report["ages"])
+    assert in_time == report["drives"][0]["cross_track_max_m"] and late <= max(1.5 * in_time, 0.05) < blind / 2
+    assert (tmp_path / "ages.png").read_bytes().startswith(b"\x89PNG")
+    said = capsys.readouterr().out
+    assert "what late plans cost: slalom at 50 km/h" in said and "+200 ms without compensation" in said and "ages.png" in said
 
 
 def test_a_broken_bound_is_told_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

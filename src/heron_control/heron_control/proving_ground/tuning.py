@@ -13,6 +13,9 @@ from heron_core.errors import InputError
 
 AGED = 1.5  # plans that are older on purpose may cost this factor of place, not more
 SPEEDS_KMH = (10.0, 30.0, 50.0, 100.0)
+COMPARED = "slalom"  # where the age of plans costs most
+OLDER_S = 0.2
+AGES = ((0.0, True), (OLDER_S, True), (OLDER_S, False))  # how much later plans arrive, and whether control knows
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,13 @@ class Result:
         """Of the manoeuvre."""
         return round(self.manoeuvre.speed_mps * 3.6, 3)
 
+    @property
+    def age(self) -> str:
+        """Of its plans, for people."""
+        config = self.manoeuvre.config
+        older = f"{1e3 * config.extra_age_s:+.0f} ms" if config.extra_age_s > 0.0 else "in time"
+        return older if config.compensated else f"{older} without compensation"
+
 
 def plan_drives(vehicle: LoopCar, config: TuningConfig) -> list[Manoeuvre]:
     """The manoeuvres, slowest first within a kind.
@@ -75,6 +85,13 @@ def plan_drives(vehicle: LoopCar, config: TuningConfig) -> list[Manoeuvre]:
     return [replace(each, config=replace(each.config, **changes)) for each in found]  # type: ignore[arg-type]
 
 
+def plan_ages(planned: Sequence[Manoeuvre]) -> list[Manoeuvre]:
+    """The fastest slalom with plans in time, older, and older without compensation; nothing when plans are not in time or no slalom is driven."""
+    slaloms = [each for each in planned if each.name == COMPARED and each.config.extra_age_s == 0.0 and each.config.compensated]
+    fastest = slaloms[-1:]
+    return [replace(each, config=replace(each.config, extra_age_s=older_s, compensated=known)) for each in fastest for older_s, known in AGES]
+
+
 def run(vehicle: LoopCar, manoeuvre: Manoeuvre, progress: Callable[[float], None] | None = None) -> Result:
     """Drives one manoeuvre and judges it."""
     done = drive(vehicle, manoeuvre.course, manoeuvre.config, progress)
@@ -83,23 +100,34 @@ def run(vehicle: LoopCar, manoeuvre: Manoeuvre, progress: Callable[[float], None
     return Result(manoeuvre, done, judged, tuple(judged.faults(vehicle.limits, manoeuvre.course.stop_m is not None, aged)))
 
 
-def report(results: Sequence[Result], config: TuningConfig) -> dict[str, Any]:
-    """report.json: the configuration, the bounds, and per drive its figures (null where there is none) and faults."""
+def report(results: Sequence[Result], config: TuningConfig, ages: Sequence[Result] = ()) -> dict[str, Any]:
+    """report.json: the configuration, the bounds, and per drive its figures (null where there is none) and faults.
+
+    Args:
+        results: of the drives.
+        config: what was wished for.
+        ages: of `plan_ages`; what the drive without compensation breaks does not count, it shows what compensation is good for.
+    """
+    counted = [*results, *(result for result in ages if result.manoeuvre.config.compensated)]
     return {
         "config": asdict(config),
         "bounds": {"cross_track_max_m": CROSS_TRACK_MAX_M, "stop_error_max_m": STOP_ERROR_MAX_M, "older_plans_factor": AGED},
-        "passed": not any(result.faults for result in results),
-        "drives": [
-            {
-                "manoeuvre": result.manoeuvre.name,
-                "speed_kmh": result.speed_kmh,
-                **{name: _plain(value) for name, value in asdict(result.figures).items()},
-                "plans_refused": dict(result.drive.refused),
-                "gate": dict(result.drive.gate),
-                "faults": list(result.faults),
-            }
-            for result in results
+        "passed": not any(result.faults for result in counted),
+        "drives": [_drive(result) for result in results],
+        "ages": [
+            {"older_s": result.manoeuvre.config.extra_age_s, "compensated": result.manoeuvre.config.compensated, **_drive(result)} for result in ages
         ],
+    }
+
+
+def _drive(result: Result) -> dict[str, Any]:
+    return {
+        "manoeuvre": result.manoeuvre.name,
+        "speed_kmh": result.speed_kmh,
+        **{name: _plain(value) for name, value in asdict(result.figures).items()},
+        "plans_refused": dict(result.drive.refused),
+        "gate": dict(result.drive.gate),
+        "faults": list(result.faults),
     }
 
 

@@ -58,6 +58,31 @@ def picture(results: Sequence[Result], limits: Limits, path: Path) -> None:
         pyplot.close(figure)
 
 
+def picture_of_ages(results: Sequence[Result], path: Path) -> None:
+    """Writes the PNG that shows what older plans cost: cross-track error over time, a curve per age.
+
+    Args:
+        results: of `plan_ages`, in its order.
+        path: of the file.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with pyplot.rc_context(_STYLE):
+        figure, axes = pyplot.subplots(figsize=(9.0, 4.0), layout="constrained")
+        for result, colour, width in zip(results, (COURSE, TRUE, ASKED), (4.0, 1.5, 1.5), strict=True):
+            time, shown = _time(result)
+            axes.plot(time, 100 * result.drive["cross_track_m"][shown], color=colour, linewidth=width, label=result.age)
+        _limit(axes, 100 * CROSS_TRACK_MAX_M)
+        axes.set_title(f"{results[0].manoeuvre.name.capitalize()} at {results[0].speed_kmh:g} km/h: plans in time and late")
+        axes.set(xlabel="time (s)", ylabel="cross-track error (cm)")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        figure.savefig(path, dpi=100)
+        pyplot.close(figure)
+
+
 _STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
