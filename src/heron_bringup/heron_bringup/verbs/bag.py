@@ -149,7 +149,8 @@ def _show_drive(drive: DriveLog, console: Console) -> None:
     table = Table(Column("s", justify="right", no_wrap=True), "what", "cause", Column("", overflow="fold"), box=None, pad_edge=False)
     for time_s, kind, cause, text in sorted(rows, key=lambda row: row[0])[:ROWS]:
         table.add_row(f"{time_s:.2f}", kind, cause, escape(text))
-    console.print(table)
+    if rows:
+        console.print(table)
     if len(rows) > ROWS:
         console.print(f"and {len(rows) - ROWS:,} more: see --json", highlight=False)
 
