@@ -93,13 +93,17 @@ class ControlNode(HeronNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Gives the car back before the ticks rest."""
         if self._ready:
-            self._say(self._pilot.rest(self.instant()))
-            self._tell()
+            self._give_back()
         return super().on_deactivate(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """As `on_deactivate`."""
         return self.on_deactivate(state)
+
+    def interrupt(self) -> None:
+        """The component ends: a car that Heron drives is given back aloud."""
+        if self._pilot.engagement.state.drives:
+            self._give_back()
 
     def report(self) -> dict[str, Any]:
         """Gate, engagement, rejected plans."""
@@ -108,6 +112,10 @@ class ControlNode(HeronNode):
             "engagement": engagement_report(self._pilot),
             "plans_rejected": dict(self._pilot.check.rejected),
         }
+
+    def _give_back(self) -> None:
+        self._say(self._pilot.rest(self.instant()))
+        self._tell()
 
     def _claim(self, name: str, io: CanIo) -> None:
         if io in _COMMANDED:

@@ -257,5 +257,6 @@ TestPermission.settings = QUICK
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_permission_for_long() -> None:
     run_state_machine_as_test(Permission, settings=settings(QUICK, max_examples=600, stateful_step_count=50))

@@ -70,7 +70,10 @@ def test_the_curve_is_one_at_the_limits(kmh: int) -> None:
         ("curve", 100),
         ("slalom", 50),
         ("stop", 10),
-        *(pytest.param(name, kmh, marks=slow) for name in ("curve", "slalom", "stop") for kmh in FAST_KMH),
+        *(
+            pytest.param(name, kmh, marks=slow)
+            for name, kmh in (("curve", 10), ("curve", 50), ("slalom", 10), ("slalom", 100), ("stop", 50), ("stop", 100))
+        ),
     ],
 )
 def test_plans_that_are_200_ms_older_cost_little(name: str, kmh: int) -> None:

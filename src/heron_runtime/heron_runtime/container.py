@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,8 @@ def run(argv: Sequence[str]) -> int:
 
     def wake() -> None:
         if executor is not None:
-            executor.create_task(lambda: None)  # a task, because spin_once goes back to sleep after a bare wake()
+            with suppress(AttributeError):  # shut down already
+                executor.create_task(lambda: None)  # a task, because spin_once goes back to sleep after a bare wake()
 
     guard = StopGuard(spec.get("name") or NAME, ContainerConfig.shutdown_timeout_s, wake)
     guard.install()
