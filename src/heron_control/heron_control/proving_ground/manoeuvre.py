@@ -170,7 +170,13 @@ def _along(name: str, segments: list[Segment], speed_mps: float) -> Manoeuvre:
 
 
 def _tightest(vehicle: LoopCar, speed_mps: float) -> float:
-    return LATERAL_SHARE * min(vehicle.limits.curvature_at(speed_mps), vehicle.model.curvature(vehicle.model.steer_max_rad))
+    """Curvature at the share of the limits, which the gate applies at the highest speed: that of the outer front wheel."""
+    model, found = vehicle.model, 0.0
+    for _ in range(30):  # half a step each time: converges for any car
+        faster = math.hypot(1.0 + found * model.track_m / 2.0, found * model.wheelbase_m)
+        allowed = min(vehicle.limits.curvature_at(speed_mps * faster), model.curvature(model.steer_max_rad))
+        found += (allowed - found) / 2.0
+    return LATERAL_SHARE * found
 
 
 def _settled(time_s: NDArray[np.float64], cross_m: NDArray[np.float64], step_s: float, step_m: float) -> float:
