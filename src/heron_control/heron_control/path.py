@@ -108,12 +108,8 @@ class PlanPath:
         past = stations_m - self.length_m
         if past.max() > 0.0:
             beyond = past > 0.0
-            turn = self.end_curvature_per_m * past
-            chord = past * np.sinc(turn / (2.0 * np.pi))
-            heading = self._end.yaw + turn / 2.0
-            x = np.where(beyond, self._end.x + chord * np.cos(heading), x)
-            y = np.where(beyond, self._end.y + chord * np.sin(heading), y)
-            yaw = np.where(beyond, self._end.yaw + turn, yaw)
+            arc_x, arc_y, arc_yaw = _arc_points(self._end, self.end_curvature_per_m, past)
+            x, y, yaw = np.where(beyond, arc_x, x), np.where(beyond, arc_y, y), np.where(beyond, arc_yaw, yaw)
             curvature = np.where(beyond, self.end_curvature_per_m, curvature)
         return x, y, yaw, curvature
 

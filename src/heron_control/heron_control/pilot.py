@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heron_control.comfort import Comfort
 from heron_control.command import Command
 from heron_control.conditions import Judge, Situation
-from heron_control.config import TrackerConfig
+from heron_control.config import ControlConfig, TrackerConfig
 from heron_control.engagement import Change, EngagementMachine, Judgement
 from heron_control.following import AccelFollowing, SteerFollowing
 from heron_control.gate import Gate, Verdict
@@ -18,7 +18,7 @@ from heron_control.odometry_buffer import OdometryBuffer
 from heron_control.outside import Button, HealthWatch, PlannerWatch
 from heron_control.plan_in_use import PlanInUse
 from heron_control.speed import SpeedView, SpeedWatch
-from heron_control.tracker import CarMotion, Motion, Tracker
+from heron_control.tracker import Motion, Tracker
 from heron_core.clock import ClockWatch, Instant
 from heron_core.limits import Limits, StopLimits
 from heron_core.signals import ControlStatus, Engagement, Health, Ladder
@@ -33,7 +33,6 @@ MAX_STEP_S = 0.02
 MIN_SPEED_FOR_CURVATURE_MPS = 1.0
 NOT_TAKEN = "bus does not take frames"  # as the gate says it
 UNSOLVED_MAX_S = 0.1
-HEALTH_SILENT_S = 3.0
 PENDING_MAX = 100  # what was asked while no tick told it
 AT_REST = Command(0.0, 0.0, False, False)
 
@@ -78,7 +77,7 @@ class Pilot:
         odometry_ns: int,
         *,
         required: tuple[str, ...] = (),
-        health_silent_s: float = HEALTH_SILENT_S,
+        health_silent_s: float = ControlConfig.health_silent_s,
         planner: str = "",
     ) -> None:
         self._limits, self._model, self._shadow = limits, model, shadow
@@ -189,7 +188,7 @@ class Pilot:
         changes += self._buttons(state)
         changes += self._driver_gas(state, at)
         self._guard_planner()
-        command = self._command(state, steer, at, dt_s)
+        command = self._command(steer, at, dt_s)
         verdict = self.gate.send(command, self._speed.highest_mps, steer, at.steady_ns)  # a clock that is set makes no step larger
         changes += self._after(command, verdict, steer, dt_s)
         self.rungs.add(self.engagement.rung if self.engagement.state.drives else Ladder.OK, dt_s)
@@ -308,7 +307,7 @@ class Pilot:
         elif self.check.foreign or (planners is not None and planners.cause == "planners"):
             self.check.closed = "a second planner appeared"
 
-    def _command(self, state: VehicleState, steer: float | None, at: Instant, dt_s: float) -> Command:
+    def _command(self, steer: float | None, at: Instant, dt_s: float) -> Command:
         path, moved, speed = self._plan.path, self._plan.placement.moved, self._speed.own_mps
         if not self.engagement.wants_to_drive or path is None or moved is None or speed is None:
             self._tracking = False
@@ -322,8 +321,7 @@ class Pilot:
         stop, ahead = self._stop(), path.at(age_s + self._model.accel_delay_s)
         bounds = self._comfort.bounds(at.steady_ns, ahead, speed) if stop is None else self._comfort.end()
         bounds = bounds.judged_at(speed, self._speed.highest_mps or 0.0)
-        car = CarMotion(speed, steer, state.valid_value("accel_x"))
-        self._motion = self._tracker.step(path, age_s, moved, car, bounds, stop, dt_s)
+        self._motion = self._tracker.step(path, age_s, moved, speed, bounds, stop, dt_s)
         return Command(self._motion.steer_rad, self._motion.accel_mps2, True, not self._gas, self._motion.hold)
 
     def _tracking_fault(self) -> Reason | None:

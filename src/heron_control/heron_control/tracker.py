@@ -51,15 +51,6 @@ class Motion:
 
 
 @dataclass(frozen=True, slots=True)
-class CarMotion:
-    """What is measured now; None where a signal is missing."""
-
-    speed_mps: float
-    steer_rad: float | None = None
-    accel_mps2: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Bounds:
     """What may be asked at this tick: |lateral acceleration|, range of acceleration, |jerk|. Narrower while engaging, never wider than the limits."""
 
@@ -122,23 +113,23 @@ class Tracker:
         self._actuator.sent(self._model.curvature(steer_rad))
         self._longitudinal.sent(accel_mps2)
 
-    def step(self, path: PlanPath, age_s: float, moved: SE2, car: CarMotion, bounds: Bounds, stop: StopLimits | None, dt_s: float) -> Motion:
+    def step(self, path: PlanPath, age_s: float, moved: SE2, speed_mps: float, bounds: Bounds, stop: StopLimits | None, dt_s: float) -> Motion:
         """One tick.
 
         Args:
             path: the plan.
             age_s: time since the plan's stamp.
             moved: pose of base_link now, seen from base_link at the plan's stamp.
-            car: measured now.
+            speed_mps: measured.
             bounds: of this tick.
             stop: a soft or emergency stop in progress: it decides the acceleration, while steering goes on along the path.
             dt_s: time since the last tick.
         """
-        speed = min(max(car.speed_mps, 0.0), SPEED_MAX_MPS)
+        speed = min(max(speed_mps, 0.0), SPEED_MAX_MPS)
         station, beside = path.project(moved)
         error = beside.between(moved)
         drive = self._longitudinal.step(
-            path, age_s, station, min(car.speed_mps, SPEED_MAX_MPS), (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s
+            path, age_s, station, min(speed_mps, SPEED_MAX_MPS), (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s
         )
         self._actuator.advance(dt_s)
         self._learn(path, moved, speed, dt_s)

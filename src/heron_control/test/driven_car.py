@@ -126,3 +126,8 @@ class DrivenCar:
         found = [(change.kind, change.cause) for change in self.changes if not kinds or change.kind in kinds]
         self.changes.clear()
         return found
+
+
+def requests(tick: Tick) -> bool:
+    """The frames of a tick ask something of the car."""
+    return tick.verdict.sent is not None and tick.verdict.sent.request

@@ -55,6 +55,13 @@ def circle(rate: float, speed: float = 2.0) -> Points:
     return np.asarray(np.stack([radius * np.sin(yaw), radius * (1 - np.cos(yaw)), wrapped, speed + 0 * yaw], axis=1), dtype=np.float32)
 
 
+@pytest.mark.parametrize("speed", [0.0, 0.1, 2.8, 10.0])
+def test_a_plan_may_begin_beside_the_car(limits: Limits, speed: float) -> None:
+    points = straight(speed)
+    points[:, 1] += 0.4
+    assert PlanCheck(limits).fault(plan(points), AT) is None
+
+
 @pytest.mark.parametrize("speed", [0.0, 0.1, 10.0, 38.0])
 def test_a_motion_of_a_car_is_accepted(limits: Limits, speed: float) -> None:
     assert PlanCheck(limits).fault(plan(straight(speed)), AT) is None

@@ -18,7 +18,7 @@ from heron_control.odometry_buffer import OdometryBuffer
 from heron_control.path import PlanPath, arc
 from heron_control.proving_ground.course import Course, course_plan, curve, sharpest, slalom, straight
 from heron_control.proving_ground.plant import Plant
-from heron_control.tracker import Bounds, CarMotion, Motion, Tracker
+from heron_control.tracker import Bounds, Motion, Tracker
 from heron_core.limits import Limits, StopLimits, load_limits
 from heron_core.se2 import SE2
 from heron_core.stages import Stages
@@ -75,7 +75,7 @@ class Loop:
                 assert moved is not None
                 stopping = stop if tick * DT > last_plan_s + 0.5 else None
                 age_s = (now_ns - plan.stamp_ns) / 1e9 if compensate else 0.0
-                motion = self.tracker.step(path, age_s, moved, CarMotion(seen["speed"], seen["steer"]), Bounds.of(self.limits), stopping, DT)
+                motion = self.tracker.step(path, age_s, moved, seen["speed"], Bounds.of(self.limits), stopping, DT)
                 self.tracker.sent(motion.steer_rad, motion.accel_mps2)
             self.motions.append(motion)
             self.car.step(DT, motion.steer_rad, motion.accel_mps2, motion.hold)
@@ -156,7 +156,7 @@ def test_an_offset_is_led_back_without_overshoot(limits: Limits, model: VehicleM
     tracker, path = Tracker(TrackerConfig(), model, limits), straight_path(15.0)
     sides = []
     for tick in range(380):
-        motion = tracker.step(path, tick * DT, car.pose, CarMotion(car.speed_mps), Bounds.of(limits), None, DT)
+        motion = tracker.step(path, tick * DT, car.pose, car.speed_mps, Bounds.of(limits), None, DT)
         car.step(DT, motion.steer_rad, motion.accel_mps2)
         sides.append(car.y_m)
         if tick == 0:
@@ -177,7 +177,7 @@ def test_a_sensor_that_is_off_centre_is_learnt(limits: Limits, model: VehicleMod
         if tick % 10 == 0:
             start, age = car.pose, 0.0
             path = straight_path(25.0)
-        motion = tracker.step(path, age, start.between(car.pose), CarMotion(25.0), Bounds.of(limits), None, DT)
+        motion = tracker.step(path, age, start.between(car.pose), 25.0, Bounds.of(limits), None, DT)
         car.step(DT, motion.steer_rad - 0.001, 0.0)
         age += DT
     assert abs(car.lateral_accel_mps2) < 0.03 and motion.steer_rad == pytest.approx(0.001, abs=1e-4)
@@ -186,23 +186,23 @@ def test_a_sensor_that_is_off_centre_is_learnt(limits: Limits, model: VehicleMod
 def test_reset_starts_from_the_car(limits: Limits, model: VehicleModel) -> None:
     tracker = Tracker(TrackerConfig(), model, limits)
     tracker.reset(0.01, -1.0)
-    motion = tracker.step(straight_path(20.0), 0.0, SE2(), CarMotion(20.0), Bounds.of(limits), None, DT)
+    motion = tracker.step(straight_path(20.0), 0.0, SE2(), 20.0, Bounds.of(limits), None, DT)
     assert motion.steer_rad == pytest.approx(0.01, abs=0.001) and motion.accel_mps2 == pytest.approx(-1.0, abs=0.05)
 
 
 def test_what_was_sent_is_where_the_next_tick_begins(limits: Limits, model: VehicleModel) -> None:
     tracker = Tracker(TrackerConfig(), model, limits)
-    tracker.step(straight_path(20.0), 0.0, SE2(), CarMotion(20.0), Bounds.of(limits), None, DT)
+    tracker.step(straight_path(20.0), 0.0, SE2(), 20.0, Bounds.of(limits), None, DT)
     tracker.sent(-0.02, -2.0)
-    motion = tracker.step(straight_path(20.0), DT, SE2(0.2, 0.0, 0.0), CarMotion(20.0), Bounds.of(limits), None, DT)
+    motion = tracker.step(straight_path(20.0), DT, SE2(0.2, 0.0, 0.0), 20.0, Bounds.of(limits), None, DT)
     assert motion.steer_rad == pytest.approx(-0.02, abs=0.001) and motion.accel_mps2 == pytest.approx(-2.0, abs=0.05)
 
 
 def test_without_a_solution_steering_goes_on_with_the_last_one(limits: Limits, model: VehicleModel, monkeypatch: pytest.MonkeyPatch) -> None:
     tracker, path = Tracker(TrackerConfig(), model, limits), straight_path(15.0)
-    motions = [tracker.step(path, 0.0, SE2(0.0, 1.0, 0.0), CarMotion(15.0), Bounds.of(limits), None, DT) for _ in range(5)]
+    motions = [tracker.step(path, 0.0, SE2(0.0, 1.0, 0.0), 15.0, Bounds.of(limits), None, DT) for _ in range(5)]
     monkeypatch.setattr(tracker._preview, "solve", lambda *_: None)
-    motions += [tracker.step(path, 0.05, SE2(0.7, 1.0, 0.0), CarMotion(15.0), Bounds.of(limits), None, DT) for _ in range(300)]
+    motions += [tracker.step(path, 0.05, SE2(0.7, 1.0, 0.0), 15.0, Bounds.of(limits), None, DT) for _ in range(300)]
     assert tracker.unsolved == 300 and all(math.isfinite(motion.steer_rad) for motion in motions)
     assert motions[9].steer_rad < motions[4].steer_rad  # on the way that was planned
     assert motions[-1].steer_rad == motions[-50].steer_rad  # and when that ends, the angle is kept
@@ -279,7 +279,7 @@ def test_a_plan_that_reverses_holds_the_car(limits: Limits, model: VehicleModel)
     zeros = np.zeros(40)
     path = PlanPath(Trajectory.make(0, np.column_stack([-0.5 * TIMES_S, zeros, zeros, zeros - 0.5]).astype(np.float32), 0, "", Stages()), -1.0)
     tracker = Tracker(TrackerConfig(), model, limits)
-    motions = [tracker.step(path, 0.1, SE2(), CarMotion(0.0), Bounds.of(limits), None, DT) for _ in range(100)]
+    motions = [tracker.step(path, 0.1, SE2(), 0.0, Bounds.of(limits), None, DT) for _ in range(100)]
     assert motions[-1].hold and motions[-1].steer_rad == 0.0 and motions[-1].accel_mps2 == TrackerConfig().hold_accel_mps2
 
 
@@ -308,7 +308,7 @@ def test_whatever_the_plan_and_the_car_commands_are_finite_and_within_bounds(
     path = PlanPath(Trajectory.make(0, rng.normal(0.0, size, (40, 4)).astype(np.float32), 0, "", Stages()), -1.0)
     for _ in range(8):
         moved = SE2(*rng.normal(0.0, away, 2), rng.uniform(-3.1, 3.1))
-        motion = tracker.step(path, float(rng.uniform(0.0, 6.0)), moved, CarMotion(speed * rng.uniform(0.99, 1.01)), bounds, stop, DT)
+        motion = tracker.step(path, float(rng.uniform(0.0, 6.0)), moved, speed * rng.uniform(0.99, 1.01), bounds, stop, DT)
         assert all(math.isfinite(v) for v in (motion.steer_rad, motion.accel_mps2, motion.cross_track_m, motion.heading_error_rad))
         assert abs(motion.steer_rad) <= model.steer_max_rad
         assert limits.accel_min_mps2 <= motion.accel_mps2 <= limits.accel_max_mps2

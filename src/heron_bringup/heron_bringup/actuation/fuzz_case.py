@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from random import Random
@@ -68,7 +69,7 @@ def run_case(parts: Parts, seed: int) -> CaseResult:
     return CaseResult(seed, car.court.frames, car.court.requests, dict(sorted((car.met + case.met).items())), unsafe, tuple(car.unsafe), crash)
 
 
-class _Case:
+class _Case(ABC):
     """What both kinds of cases share: a car, a gate, and faults that come and go."""
 
     def __init__(self, parts: Parts, rng: Random, speed_mps: float, steer_rad: float) -> None:
@@ -81,9 +82,9 @@ class _Case:
         self._time_chance = rng.choice((0.0, 0.0, 0.1, 0.4))
         self._times: tuple[str, ...] = ()
 
+    @abstractmethod
     def run(self) -> None:
         """All ticks."""
-        raise NotImplementedError
 
     def _plan_faults(self) -> None:
         rng, self._faults = self.rng, []

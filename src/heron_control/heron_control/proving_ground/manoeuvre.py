@@ -13,6 +13,7 @@ from heron_control.proving_ground.closed_loop import TICK_S, Drive, LoopCar, Loo
 from heron_control.proving_ground.course import Course, Segment, curve, sharpest, slalom, straight
 from heron_control.proving_ground.stop_profile import StopProfile
 from heron_core.limits import Limits
+from heron_core.signals import Engagement
 
 LEAD_S = 4.5  # straight on first: engaged at 0.5 s, and for `limits.engaging.seconds` with narrower limits
 LATERAL_SHARE = 0.85  # of the lateral acceleration that the limits allow: the rest is left to correct with
@@ -21,6 +22,7 @@ STEP_M = 0.4  # below `limits.plan.jump_lateral_m`: a larger step is refused as 
 JERK_WINDOW_S = 0.1  # jerk is the mean over this time: ISO 15622 and 11270 take even 1 s and 0.5 s
 CREEPING_MPS = 0.3  # below, the last jolt of a stop is told apart from jerk
 CROSS_TRACK_MAX_M, STOP_ERROR_MAX_M = 0.15, 0.3
+SETTLE_MAX_S, OVERSHOOT_MAX_M = 3.0, 0.05  # of a step
 # Comfort is judged on what the car truly did. Sensors err, so truth may exceed what was asked for by so much.
 TOLERANCE = 1.05
 JOLT_MAX_MPS2 = 1.0
@@ -51,13 +53,13 @@ class Figures:
 
     Attributes:
         cross_track_max_m, cross_track_rms_m: from the course; NaN for a step, which begins beside it.
-        settle_s: of a step: until the car stays within a tenth of it; NaN where there is none.
+        settle_s: of a step: until the car stays within a tenth of it, the rest of the drive where it never does; NaN where there is none.
         overshoot_m: of a step: to the other side; NaN where there is none.
         stop_error_m: standing place minus line; NaN without a line or a stand.
         jolt_mps2: |acceleration| in the moment before it stood; NaN without a stand.
         lateral_accel_mps2, lateral_jerk_mps3, accel_max_mps2, accel_min_mps2, jerk_mps3: extremes.
         narrowed: ticks that the gate had to narrow.
-        driven: share of judged ticks in which the car followed Heron.
+        driven: share of judged ticks in which the car followed Heron, and Heron drove on: a stop of the ladder is none.
     """
 
     cross_track_max_m: float
@@ -79,6 +81,8 @@ class Figures:
         upper = {
             "cross_track_max_m": CROSS_TRACK_MAX_M * aged,
             "stop_error_m": STOP_ERROR_MAX_M * aged,
+            "settle_s": SETTLE_MAX_S,
+            "overshoot_m": OVERSHOOT_MAX_M,
             "jolt_mps2": JOLT_MAX_MPS2,
             "lateral_accel_mps2": limits.lateral_accel_mps2 * TOLERANCE,
             "lateral_jerk_mps3": limits.lateral_jerk_mps3 * TOLERANCE,
@@ -119,7 +123,7 @@ def figures(manoeuvre: Manoeuvre, drive: Drive) -> Figures:
         accel_min_mps2=float(accel.min()),
         jerk_mps3=_largest(jerk(drive["accel_mps2"]), judged & rolling & _stays(rolling)),
         narrowed=int(drive["narrowed"].sum()),
-        driven=float(drive.driven[judged].mean()),
+        driven=float((drive.driven & (np.array(drive.engagement) == Engagement.ENGAGED.value))[judged].mean()),
     )
 
 
