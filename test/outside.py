@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from functools import partial
@@ -46,6 +47,7 @@ class Outside:
         self._executor.shutdown()
         self.node.destroy_node()
         self._context.try_shutdown()
+        gc.collect()  # the participant lives on in cycles, and with it the shared memory of those it heard
 
     def listen(self, *topics: str) -> None:
         """Subscribes; to all of `LISTENED` but the images by default."""

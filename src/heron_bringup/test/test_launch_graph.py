@@ -14,6 +14,7 @@ from heron_camera.config import CameraConfig, FramesConfig
 from heron_can.config import CanConfig
 from heron_control.config import ControlConfig
 from heron_runtime.config import ContainerConfig
+from heron_runtime.domain import own_domain
 from heron_runtime.launch_reader import Component, Process, arguments, parse
 from heron_runtime.param_files import parameters_for
 from heron_runtime.params import RuntimeConfig, config_from_parameters, split_runtime
@@ -76,7 +77,7 @@ def test_the_graph_keeps_to_this_computer_unless_told_otherwise() -> None:
 
 
 SOCKETS = """
-import os, sys
+import os
 import rclpy
 from pathlib import Path
 rclpy.init()
@@ -87,15 +88,16 @@ for row in Path("/proc/net/udp").read_text().splitlines()[1:]:
     address, port = row.split()[1].split(":")
     if f"socket:[{row.split()[9]}]" in mine and first <= int(port, 16) < first + 250:
         print(".".join(str(byte) for byte in reversed(bytes.fromhex(address))))
-sys.stdout.flush()
-os._exit(0)
+node.destroy_node()
+rclpy.shutdown()
 """
 
 
 def test_no_port_of_dds_is_open_to_other_computers() -> None:
     pytest.importorskip("rclpy", reason="needs ROS 2")
-    env = {**os.environ, "ROS_DOMAIN_ID": str(1 + os.getpid() % 100), **graph(CAR)[0][0].env}
-    done = subprocess.run([sys.executable, "-c", SOCKETS], env=env, capture_output=True, text=True, check=True, timeout=60)
+    with own_domain({}) as domain:
+        env = {**os.environ, "ROS_DOMAIN_ID": str(domain), **graph(CAR)[0][0].env}
+        done = subprocess.run([sys.executable, "-c", SOCKETS], env=env, capture_output=True, text=True, check=True, timeout=60)
     assert set(done.stdout.split()) == {"127.0.0.1"}, "0.0.0.0 is open to whoever names this computer as a peer"
 
 

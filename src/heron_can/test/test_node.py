@@ -1,7 +1,6 @@
 """The component in lock-step on a replayed bus, and live on a virtual one."""
 
 import dataclasses
-import random
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from heron_can.frame import to_batch  # noqa: E402
 from heron_can.node import CanNode  # noqa: E402
 from heron_core.errors import ConfigError  # noqa: E402
 from heron_core.signals import ControlStatus, Engagement  # noqa: E402
+from heron_runtime.domain import own_domain  # noqa: E402
 from heron_runtime.lockstep import Scheduler  # noqa: E402
 from heron_runtime.node import HeronNode  # noqa: E402
 
@@ -32,9 +32,10 @@ VALUES = {"state.speed": 12.5, "state.yaw_rate": 0.2, "state.steer": 0.05, "gnss
 
 @pytest.fixture
 def ros():
-    rclpy.init(domain_id=random.SystemRandom().randrange(1, 101))
-    yield
-    rclpy.try_shutdown()
+    with own_domain({}) as domain:
+        rclpy.init(domain_id=domain)
+        yield
+        rclpy.try_shutdown()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ from heron_core.signals import ControlStatus, Engagement, Event, Ladder
 from heron_core.stages import Stages
 from heron_core.trajectory import TIMES_S, Trajectory
 from heron_core.vehicle import Odometry, Signal, VehicleState
+from heron_runtime.domain import own_domain
 from heron_runtime.lockstep import Scheduler
 from heron_runtime.node import HeronNode
 
@@ -75,9 +75,10 @@ class Replay(HeronNode):
 
 @pytest.fixture
 def ros() -> Iterator[None]:
-    rclpy.init(domain_id=random.SystemRandom().randrange(1, 101))
-    yield
-    rclpy.try_shutdown()
+    with own_domain({}) as domain:
+        rclpy.init(domain_id=domain)
+        yield
+        rclpy.try_shutdown()
 
 
 def parameters(**values: Any) -> list[Parameter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ def own_domain(environment: Mapping[str, str]) -> Iterator[int]:
         return
     folder = Path(tempfile.gettempdir(), f"heron-domains-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
-    for number in OWN_DOMAINS:
+    for number in random.sample(OWN_DOMAINS, len(OWN_DOMAINS)):  # not the one that a run has just left: it may still be heard there
         with (folder / str(number)).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+
+from heron_runtime.domain import own_domain
 
 PACKAGE = "heron_runtime_test_components"
 COMPONENTS = """
@@ -84,9 +85,10 @@ def wait_for_nothing():
 
 
 @pytest.fixture
-def domain_id() -> int:
-    """A domain that no other test of this machine is likely to use at this moment."""
-    return random.Random(os.urandom(8)).randrange(1, 101)
+def domain_id() -> Iterator[int]:
+    """A domain that no other test uses at this moment."""
+    with own_domain({}) as domain:
+        yield domain
 
 
 class Stack:
@@ -127,9 +129,10 @@ def stack(domain_id: int) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def container_domain() -> int:
-    """The domain that the containers of this test run share."""
-    return 1 + os.getpid() % 100
+def container_domain() -> Iterator[int]:
+    """The domain that the containers of this test run share, and nobody else: a participant that lingers would hold their shared memory."""
+    with own_domain({}) as domain:
+        yield domain
 
 
 @pytest.fixture(scope="session")

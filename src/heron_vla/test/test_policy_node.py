@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from heron_core.signals import Event, Instruction
 from heron_core.stages import Stages
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import Signal, VehicleState
+from heron_runtime.domain import own_domain
 from heron_runtime.lockstep import Scheduler
 from heron_runtime.node import HeronNode
 from heron_vla.kinematic import SIZE_PX, constant_turn, write_kinematic
@@ -58,9 +58,10 @@ class Replay(HeronNode):
 
 @pytest.fixture
 def ros() -> Iterator[None]:
-    rclpy.init(domain_id=random.SystemRandom().randrange(1, 101))
-    yield
-    rclpy.try_shutdown()
+    with own_domain({}) as domain:
+        rclpy.init(domain_id=domain)
+        yield
+        rclpy.try_shutdown()
 
 
 @pytest.fixture(scope="module")

@@ -25,6 +25,7 @@ from typing import Any
 from heron_bringup.actuation.fuzz_car import Parts
 from heron_bringup.actuation.fuzz_case import CaseResult, run_case
 from heron_bringup.paths import config_folder
+from heron_runtime.watchdog import die_with_parent
 
 CHUNK = 50  # cases per task of a worker
 TOLD = 100  # unsafe cases that a report lists in full
@@ -114,7 +115,8 @@ def _chunks(cases: int, seed: int, jobs: int, vehicle: Path) -> Iterator[list[Ca
     if jobs <= 1 or len(tasks) <= 1:
         yield from map(_run_chunk, tasks)
         return
-    with ProcessPoolExecutor(min(jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), spawn, initializer=die_with_parent, initargs=(os.getpid(),)) as pool:
         yield from pool.map(_run_chunk, tasks)
 
 
