@@ -129,3 +129,12 @@ def test_a_crash_of_control_is_told_with_its_seed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(actuation_fuzz, "_parts", lambda vehicle: parts)
     report = fuzz(2, seed=3)
     assert [case["seed"] for case in report.crashes] == [3, 4] and "a straight path" in report.crashes[0]["error"] and not report.clean
+
+
+@pytest.mark.parametrize("words", [["--cases", "0"], ["--jobs", "-1"], ["--vehicle", "/no/such/car"]])
+def test_wrong_use_is_no_clean_run(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = actuation_fuzz.main(words)
+    except SystemExit as end:
+        code = int(str(end.code))
+    assert code == 2 and words[1] in capsys.readouterr().err

@@ -25,6 +25,7 @@ from typing import Any
 from heron_bringup.actuation.fuzz_car import Parts
 from heron_bringup.actuation.fuzz_case import CaseResult, run_case
 from heron_bringup.paths import config_folder
+from heron_core.errors import HeronError
 from heron_runtime.watchdog import die_with_parent
 
 CHUNK = 50  # cases per task of a worker
@@ -139,12 +140,22 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--vehicle", type=Path, help="folder of one car; default: the demonstration car")
     parser.add_argument("--out", type=Path, help="folder for actuation_fuzz.json")
-    return parser.parse_args(arguments)
+    asked = parser.parse_args(arguments)
+    for name in ("cases", "jobs"):
+        if getattr(asked, name) < 1:
+            parser.error(f"--{name} {getattr(asked, name)}, allowed: 1 and more")
+    return asked
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     asked = _arguments(arguments)
+    try:
+        if asked.vehicle:
+            Parts(asked.vehicle)  # a wrong car is said here, not by every worker
+    except HeronError as error:
+        print(f"fuzz: {error}", file=sys.stderr)
+        return 2
     report = fuzz(asked.cases, asked.seed, asked.jobs, progress=True, vehicle=asked.vehicle)
     if asked.out:
         asked.out.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from heron_core.errors import ConfigError
 from heron_core.settings import from_mapping, load_yaml
 from heron_core.vehicle import SIGNALS
 
+SAID = tuple(name for name in SIGNALS if name != "driving_mode")  # by the car
 BUS_OFF = "bus_off"
 PEDALS = ("brake", "throttle")
 BRAKE_MPS2, THROTTLE_MPS2 = -8.0, 3.0  # of a pedal pressed to the floor
@@ -47,8 +48,8 @@ class Act:
     until: Condition = "always"
 
     def __post_init__(self) -> None:
-        if self.do not in SIGNALS and self.do != BUS_OFF:
-            raise ValueError(f"do = {self.do!r}, allowed: {BUS_OFF} or a signal of the vehicle state: {', '.join(SIGNALS)}")
+        if self.do not in SAID and self.do != BUS_OFF:
+            raise ValueError(f"do = {self.do!r}, allowed: {BUS_OFF} or a signal of the vehicle state: {', '.join(SAID)}")
         for name in ("value", "for_s", "at_s", "after_s"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} = {getattr(self, name)}, must be finite")
