@@ -16,6 +16,9 @@ from heron_runtime.transport import HUBS, Hub, LivePublisher, LocalReader, liste
 
 JOIN_S = 2.0
 TURNS_AT_ONCE = 64
+NAMELESS = "(a node without a name yet)"
+"""A publisher may be discovered before the node that it belongs to."""
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"  # of rmw
 
 
 class Inbox:
@@ -197,7 +200,7 @@ class LiveHost:
     def publishers_of(self, topic: str) -> list[str]:
         """See Host."""
         found = self._node.get_publishers_info_by_topic(self._node.resolve_topic_name(topic))
-        return sorted(full_name(info.node_namespace, info.node_name) for info in found)
+        return sorted(NAMELESS if info.node_name == _UNKNOWN else full_name(info.node_namespace, info.node_name) for info in found)
 
     def dropped(self) -> dict[str, int]:
         """Messages that each reader's queue lost, by topic."""

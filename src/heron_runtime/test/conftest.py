@@ -16,6 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from heron_runtime.domain import own_domain
+from heron_runtime.shm import mapped, sweep
 
 PACKAGE = "heron_runtime_test_components"
 COMPONENTS = """
@@ -182,8 +183,10 @@ class Box:
 
     def close(self) -> None:
         if self.process.poll() is None:
+            segments = mapped(self.process.pid)
             self.process.kill()
             self.process.wait()
+            sweep(segments)
 
 
 @pytest.fixture(scope="session")
