@@ -7,6 +7,7 @@ import difflib
 import types
 import typing
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,6 +99,10 @@ def _scalar(hint: Any, value: Any, where: str) -> Any:
         return float(value)
     if hint is Path and isinstance(value, (str, Path)):
         return Path(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        if value not in [member.value for member in hint]:
+            raise ConfigError(f"{where}: {value!r} is not one of {', '.join(str(member.value) for member in hint)}")
+        return hint(value)
     if isinstance(hint, type) and isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value
     raise ConfigError(f"{where}: {value!r} is a {type(value).__name__}, expected {getattr(hint, '__name__', hint)}")

@@ -1,0 +1,174 @@
+"""Settings of the world, and their defaults; a scenario file holds one `ScenarioConfig`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from heron_sim.roads.network import Manoeuvre
+
+Light = Literal["day", "dusk", "night"]
+Sky = Literal["clear", "overcast", "rain", "fog"]
+
+
+def _between(owner: object, **limits: tuple[float, float]) -> None:
+    for name, (low, high) in limits.items():
+        value = getattr(owner, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} = {value}, allowed {low:g} .. {high:g}")
+
+
+@dataclass(frozen=True)
+class TownConfig:
+    """Which town.
+
+    Attributes:
+        seed: of the generated town; None: the seed of the run.
+        net: a SUMO network (`.net.xml`) instead, relative to the scenario file; empty: generated.
+        left_hand: traffic keeps left, as in Japan.
+        blocks: streets in each direction of a generated town.
+        block_m: mean distance between junctions.
+        signals: share of junctions with traffic lights; the rest give way.
+        curvy: 0 (a grid) … 1: how much streets bend.
+    """
+
+    seed: int | None = None
+    net: str = ""
+    left_hand: bool = True
+    blocks: int = 5
+    block_m: float = 130.0
+    signals: float = 0.7
+    curvy: float = 0.6
+
+    def __post_init__(self) -> None:
+        _between(self, blocks=(2, 12), block_m=(70.0, 400.0), signals=(0.0, 1.0), curvy=(0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class WeatherConfig:
+    """Light and air.
+
+    Attributes:
+        light: day, dusk, night.
+        sky: clear, overcast, rain, fog.
+        sun_azimuth_deg: direction that sunlight comes from, counter-clockwise from east.
+        visibility_m: in fog: distance at which contrast falls to 5 %; rain and haze have their own.
+    """
+
+    light: Light = "day"
+    sky: Sky = "clear"
+    sun_azimuth_deg: float = 140.0
+    visibility_m: float = 90.0
+
+    def __post_init__(self) -> None:
+        _between(self, sun_azimuth_deg=(-360.0, 360.0), visibility_m=(20.0, 2000.0))
+
+
+@dataclass(frozen=True)
+class WorkZoneConfig:
+    """A work zone in the ego car's lane with a traffic guide who stops it and lets it pass.
+
+    Attributes:
+        at_m: arc length on the route at which the guide stands.
+        length_m: of the closed part.
+        stop_s: how long each closing of the lane lasts.
+        go_s: how long it is open then.
+    """
+
+    at_m: float = 120.0
+    length_m: float = 30.0
+    stop_s: float = 12.0
+    go_s: float = 15.0
+
+    def __post_init__(self) -> None:
+        _between(self, at_m=(40.0, 5000.0), length_m=(5.0, 200.0), stop_s=(0.0, 600.0), go_s=(1.0, 600.0))
+
+
+@dataclass(frozen=True)
+class TrafficConfig:
+    """Who else is there.
+
+    Attributes:
+        cars, trucks, bicycles, pedestrians: how many, within `around_m` of the route.
+        around_m: actors live within this distance of the route.
+        lead_car: one car starts ahead of the ego car on its route.
+        lead_stops_s: time at which the lead car brakes to a halt for a while; None: never.
+        crossing_pedestrian_m: a pedestrian steps onto the crossing nearest to this arc length of the route as the ego car comes; None: none scripted.
+        cut_in_s: time at which a car from the neighbour lane cuts in; None: never. Needs a road with two lanes.
+        work_zone: None: none.
+    """
+
+    cars: int = 14
+    trucks: int = 2
+    bicycles: int = 3
+    pedestrians: int = 16
+    around_m: float = 220.0
+    lead_car: bool = False
+    lead_stops_s: float | None = None
+    crossing_pedestrian_m: float | None = None
+    cut_in_s: float | None = None
+    work_zone: WorkZoneConfig | None = None
+
+    def __post_init__(self) -> None:
+        _between(self, cars=(0, 200), trucks=(0, 50), bicycles=(0, 50), pedestrians=(0, 300), around_m=(50.0, 2000.0))
+
+
+@dataclass(frozen=True)
+class RouteConfig:
+    """Where the ego car goes.
+
+    Attributes:
+        turns: manoeuvres at the first junctions; what follows is drawn by the seed. Empty: all drawn.
+        length_m: of the whole, at least.
+        start_speed_mps: of the ego car.
+    """
+
+    turns: tuple[Manoeuvre, ...] = ()
+    length_m: float = 900.0
+    start_speed_mps: float = 0.0
+
+    def __post_init__(self) -> None:
+        _between(self, length_m=(50.0, 20000.0), start_speed_mps=(0.0, 30.0))
+
+
+@dataclass(frozen=True)
+class CriteriaConfig:
+    """What a run must not exceed to pass.
+
+    Attributes:
+        at_fault_collisions, red_lights_run: at most.
+        off_road_s, wrong_lane_s: at most, seconds.
+        distance_m: at least.
+        disengagements: at most.
+        must_stop: the car must have stood still at least once (for the guide, at a red light).
+    """
+
+    at_fault_collisions: int = 0
+    red_lights_run: int = 0
+    off_road_s: float = 0.0
+    wrong_lane_s: float = 1.0
+    distance_m: float = 0.0
+    disengagements: int = 0
+    must_stop: bool = False
+
+
+@dataclass(frozen=True)
+class ScenarioConfig:
+    """One scenario.
+
+    Attributes:
+        title: one sentence for people.
+        seconds: how long.
+        town, weather, traffic, route, criteria: see there.
+    """
+
+    title: str = "a drive through the town"
+    seconds: float = 60.0
+    town: TownConfig = field(default_factory=TownConfig)
+    weather: WeatherConfig = field(default_factory=WeatherConfig)
+    traffic: TrafficConfig = field(default_factory=TrafficConfig)
+    route: RouteConfig = field(default_factory=RouteConfig)
+    criteria: CriteriaConfig = field(default_factory=CriteriaConfig)
+
+    def __post_init__(self) -> None:
+        _between(self, seconds=(1.0, 3600.0))

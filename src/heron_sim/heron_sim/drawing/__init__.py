@@ -1,0 +1,1 @@
+"""What cameras see: shapes, ground, light, lenses."""

@@ -1,0 +1,1 @@
+"""Who drives, and how well it went: expert, episode, judge."""

@@ -1,0 +1,1 @@
+"""The map: lanes, junctions, signals, routes; made from a seed or read from a SUMO network."""

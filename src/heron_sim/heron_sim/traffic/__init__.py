@@ -1,0 +1,1 @@
+"""Everybody else on the road."""

@@ -1,0 +1,24 @@
+"""Installs heron_sim."""
+
+from setuptools import find_packages, setup
+
+NAME = "heron_sim"
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={NAME: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        ("share/ament_index/resource_index/rclcpp_components", [f"resource/rclcpp_components/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    zip_safe=True,
+    maintainer="Heron developers",
+    maintainer_email="heron@example.com",
+    description="A world to drive in: roads, traffic, lenses, sensors.",
+    license="Apache-2.0",
+)
