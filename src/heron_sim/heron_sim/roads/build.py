@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 
-from heron_sim.roads.curve import part
+from heron_sim.roads.curve import band, part
 from heron_sim.roads.lanes import Draft, lay_connectors, lay_streets, settle
 from heron_sim.roads.layout import Layout
 from heron_sim.roads.line import F64, Line
@@ -36,7 +37,10 @@ def build(layout: Layout) -> Built:
     arms = [arms_of(layout, node) for node in range(len(layout.nodes))]
     at = {(arm.street, arm.at_end): arm for around in arms for arm in around}
     draft = lay_streets(layout, arms)
-    junctions, heads, groups, crossings = [], [], {}, []
+    junctions: list[Junction] = []
+    heads: list[SignalHead] = []
+    groups: dict[int, int] = {}
+    crossings: list[Crossing] = []
     for index, node in enumerate(layout.nodes):
         ids = lay_connectors(draft, index, arms[index])
         main = frozenset(node.main)
@@ -57,16 +61,12 @@ def build(layout: Layout) -> Built:
         tuple(draft.lanes),
         tuple(junctions),
         tuple(crossings),
-        _facing(heads),
+        tuple(heads),
         groups,
         _sidewalks(layout, arms, spans),
         _drivable(layout, arms, spans),
     )
     return Built(network, layout, tuple(tuple(around) for around in arms), spans)
-
-
-def _facing(heads: list[SignalHead]) -> tuple[SignalHead, ...]:
-    return tuple(heads)
 
 
 def _crossings(layout: Layout, draft: Draft, arms: list[Arm], groups: list[tuple[int, int]], signals: bool, first: int) -> list[Crossing]:
@@ -105,25 +105,18 @@ def _crossing(layout: Layout, draft: Draft, street: int, s_m: float, identity: i
 
 
 def _sidewalks(layout: Layout, arms: list[list[Arm]], spans: tuple[tuple[float, float], ...]) -> tuple[Line, ...]:
-    lines = []
+    lines, wider = [], layout.kerb_m + layout.sidewalk_m / 2.0
     for street, (begin, end) in zip(layout.streets, spans, strict=True):
-        middle = street.half_m + layout.kerb_m + street.sidewalk_m / 2.0
-        lines += [part(street.centre, begin, end, side * middle) for side in (1.0, -1.0)]
+        lines += [part(street.centre, begin, end, side * (street.half_m + wider)) for side in (1.0, -1.0)]
     for around in arms:
-        for i, arm in enumerate(around):
-            follower = around[(i + 1) % len(around)]
-            one, two = (layout.kerb_m + layout.streets[a.street].sidewalk_m / 2.0 for a in (arm, follower))
-            edge = rounding(layout, arm, follower, min(one, two))
-            edge[0] += (one - min(one, two)) * arm.left
-            edge[-1] -= (two - min(one, two)) * follower.left
-            lines.append(Line(_dense(edge)))
+        lines += [Line(_dense(rounding(layout, arm, around[(i + 1) % len(around)], wider))) for i, arm in enumerate(around)]
     return tuple(lines)
 
 
 def _dense(points: F64) -> F64:
     """The same polyline with neighbours at most 1 m apart."""
     out = [points[:1]]
-    for p, q in zip(points[:-1], points[1:], strict=True):
+    for p, q in itertools.pairwise(points):
         length = float(np.hypot(*(q - p)))
         if length > 1e-6:
             out.append(p + np.linspace(0.0, 1.0, int(length) + 2)[1:, None] * (q - p))
@@ -131,10 +124,5 @@ def _dense(points: F64) -> F64:
 
 
 def _drivable(layout: Layout, arms: list[list[Arm]], spans: tuple[tuple[float, float], ...]) -> tuple[F64, ...]:
-    roads = [strip(street.centre, begin, end, -street.half_m, street.half_m) for street, (begin, end) in zip(layout.streets, spans, strict=True)]
+    roads = [band(street.centre, begin, end, -street.half_m, street.half_m) for street, (begin, end) in zip(layout.streets, spans, strict=True)]
     return (*roads, *(outline(layout, around) for around in arms))
-
-
-def strip(centre: Line, begin_m: float, end_m: float, right_m: float, left_m: float, step_m: float = 1.0) -> F64:
-    """(n, 2) the band beside `centre` between two arc lengths and two offsets (left positive), counter-clockwise."""
-    return np.concatenate([part(centre, begin_m, end_m, right_m, step_m).points, part(centre, end_m, begin_m, left_m, step_m).points])

@@ -90,6 +90,13 @@ def part(line: Line, begin_m: float, end_m: float, left_m: float = 0.0, step_m: 
     return Line(poses[:, :2] + left_m * np.stack([-np.sin(poses[:, 2]), np.cos(poses[:, 2])], axis=1))
 
 
+def band(line: Line, begin_m: float, end_m: float, right_m: float, left_m: float, step_m: float = 1.0) -> F64:
+    """(n, 2) the area beside `line` between two arc lengths and two distances from it (left positive), counter-clockwise."""
+    poses = line.poses(np.linspace(begin_m, end_m, max(math.ceil(abs(end_m - begin_m) / step_m), 1) + 1))
+    normal = np.stack([-np.sin(poses[:, 2]), np.cos(poses[:, 2])], axis=1)
+    return np.concatenate([poses[:, :2] + right_m * normal, (poses[:, :2] + left_m * normal)[::-1]])
+
+
 def straight(x_m: float, y_m: float, yaw_rad: float, length_m: float) -> Line:
     """A straight line."""
     along = np.linspace(0.0, length_m, max(math.ceil(length_m), 2) + 1)
@@ -99,7 +106,8 @@ def straight(x_m: float, y_m: float, yaw_rad: float, length_m: float) -> Line:
 def joined(begin: tuple[float, float, float], end: tuple[float, float, float], curvature_max: float, step_m: float = 0.5) -> tuple[Line, float]:
     """The way from one pose (x, y, yaw) to another across a junction; its largest curvature, 1/m.
 
-    A turn between the two tangents where they meet ahead of the first and behind the second; else (straight on, or a small shift) a quintic curve without curvature at its ends.
+    A turn between the two tangents where they meet ahead of the first and behind the second; else (straight on, or a small shift) a quintic curve without
+    curvature at its ends.
     """
     p, q = np.array(begin[:2]), np.array(end[:2])
     u, v = np.array([math.cos(begin[2]), math.sin(begin[2])]), np.array([math.cos(end[2]), math.sin(end[2])])

@@ -1,8 +1,8 @@
-"""A plan of streets and junctions, before lanes are laid: what the generator draws and what `build` turns into a network. Traffic keeps left here; `mirror` makes the other."""
+"""A plan of streets and junctions, before lanes are laid. The generator draws one, `build` makes a network of it. Traffic keeps left here; `mirror` makes the other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from heron_sim.roads.line import Line
 
@@ -17,7 +17,6 @@ class Street:
         lanes: in each direction.
         lane_m: width of a lane.
         shoulder_m: from the outer lane to the kerb.
-        sidewalk_m: width of the pavement.
         speed_mps: limit.
         centrality: 0 outskirts … 1 city: decides buildings.
         parking: cars stand on the shoulders.
@@ -30,7 +29,6 @@ class Street:
     lanes: int = 1
     lane_m: float = 3.25
     shoulder_m: float = 0.75
-    sidewalk_m: float = 3.0
     speed_mps: float = 50.0 / 3.6
     centrality: float = 0.5
     parking: bool = False
@@ -65,9 +63,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Layout:
-    """Streets and junctions; indices are ids. `corner_m`: radius of kerbs at corners."""
+    """Streets and junctions; indices are ids.
+
+    Attributes:
+        corner_m: radius of the kerbs at corners.
+        kerb_m, sidewalk_m: widths of kerb stones and of pavements.
+    """
 
     streets: tuple[Street, ...]
     nodes: tuple[Node, ...]
     corner_m: float = 8.0
-    kerb_m: float = field(default=0.2)
+    kerb_m: float = 0.2
+    sidewalk_m: float = 3.0

@@ -97,7 +97,7 @@ def _corner(first: Arm, second: Arm, radius_m: float, wider_m: float) -> tuple[f
 
 
 def rounding(layout: Layout, first: Arm, second: Arm, wider_m: float = 0.0) -> F64:
-    """(n, 2) the edge from the first arm's left side, at its mouth, around the corner to the right side of the next arm (counter-clockwise) at its mouth.
+    """(n, 2) the edge from the first arm's left side at its mouth, around the corner, to the right side of the next arm at its mouth.
 
     Args:
         layout: the plan.

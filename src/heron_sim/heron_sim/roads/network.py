@@ -9,6 +9,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_core.truth import Lamp as Lamp
 from heron_sim.roads.line import Line
 
 
@@ -19,14 +20,6 @@ class Manoeuvre(str, Enum):
     LEFT = "left"
     RIGHT = "right"
     STRAIGHT = "straight"
-
-
-class Lamp(str, Enum):
-    """What a signal shows."""
-
-    RED = "red"
-    YELLOW = "yellow"
-    GREEN = "green"
 
 
 @dataclass(frozen=True)

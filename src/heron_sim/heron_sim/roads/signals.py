@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from heron_sim.roads.layout import Layout
 from heron_sim.roads.lanes import Draft
+from heron_sim.roads.layout import Layout
+from heron_sim.roads.line import F64
 from heron_sim.roads.mouths import Arm
 from heron_sim.roads.network import Phase, SignalHead, SignalProgram
 
@@ -17,7 +18,10 @@ _BESIDE_KERB_M = 0.8
 
 
 def groups_of(first_group: int, arms: list[Arm], main: frozenset[int]) -> list[tuple[int, int]]:
-    """Per arm: the group of its drivers, the group of the walkers who cross it. Four groups per junction: drivers on main and other streets, walkers beside main and other streets."""
+    """Per arm: the group of its drivers, the group of the walkers who cross it.
+
+    Four groups per junction: drivers on main streets, on others; walkers beside main streets, beside others.
+    """
     return [(first_group, first_group + 3) if arm.street in main else (first_group + 1, first_group + 2) for arm in arms]
 
 
@@ -38,11 +42,12 @@ def heads_of(layout: Layout, draft: Draft, node: int, arms: list[Arm], groups: l
                 # On either kerb, at the far edge of the crossing, facing who comes from the other side.
                 place = along + side * (arm.half_m + _BESIDE_KERB_M) * arm.left + side * 2.4 * arm.out
                 yaw = math.atan2(-side * arm.left[1], -side * arm.left[0])
-                heads.append(SignalHead(walkers, *(float(v) for v in place), WALKERS_HEAD_M, yaw, *(float(v) for v in place), pedestrian=True))
+                x, y = float(place[0]), float(place[1])
+                heads.append(SignalHead(walkers, x, y, WALKERS_HEAD_M, yaw, x, y, pedestrian=True))
     return heads
 
 
-def _drivers_heads(layout: Layout, draft: Draft, middle: np.ndarray, arms: list[Arm], arm: Arm, group: int) -> list[SignalHead]:  # type: ignore[type-arg]
+def _drivers_heads(layout: Layout, draft: Draft, middle: F64, arms: list[Arm], arm: Arm, group: int) -> list[SignalHead]:
     lanes = draft.arriving[(arm.street, arm.at_end)]
     opposite = max(arms, key=lambda other: -math.cos(other.yaw_rad - arm.yaw_rad))
     across = -math.cos(opposite.yaw_rad - arm.yaw_rad)
