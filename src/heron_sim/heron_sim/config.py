@@ -140,6 +140,7 @@ class CriteriaConfig:
         off_road_s, wrong_lane_s: at most, seconds.
         distance_m: at least.
         disengagements: at most.
+        guide_signs_run, pedestrians_not_yielded: at most.
         must_stop: the car must have stood still at least once (for the guide, at a red light).
     """
 
@@ -150,6 +151,8 @@ class CriteriaConfig:
     distance_m: float = 0.0
     disengagements: int = 0
     must_stop: bool = False
+    guide_signs_run: int = 0
+    pedestrians_not_yielded: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,124 @@
+"""Where the ego car is on the road: its way along the route, off the road, in a wrong lane, passing something."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from heron_core.se2 import wrap_angle
+from heron_sim.driving.geometry import Box
+from heron_sim.driving.region import Region
+from heron_sim.roads.network import Lane, RoadNetwork
+from heron_sim.roads.route import Route
+from heron_sim.roads.town import Town
+from heron_sim.truth import Actor, ActorKind, Truth
+
+CORNER_M = 0.1  # a corner of the car may hang over the kerb by this much
+SAME_WAY_RAD = math.pi / 3.0
+LOST_M = 6.0  # further from the route than this, the car makes no progress on it
+JUNCTION_M = 3.0  # a junction begins and ends this much beside its connector
+AHEAD_M, BEHIND_M = 35.0, 15.0  # what is passed lies between them, measured from base_link
+PASSED_S = 3.0  # time to be back in the lane after the last thing to pass
+CELL_M = 10.0
+PASSED_KINDS = (ActorKind.BICYCLE, ActorKind.CONE, ActorKind.BARRIER, ActorKind.GUIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the car is.
+
+    Attributes:
+        s_m, left_m: on the route's line.
+        on_road: no corner of its box is beside the carriageway.
+        on_route: base_link is in the route's lane, and the car goes its way.
+        wrong_lane: base_link is in a lane against its direction, not in a junction, and there is nothing to pass.
+        passing: it would be wrong_lane, if there were nothing to pass.
+        in_junction: it crosses one of the route's junctions.
+    """
+
+    s_m: float
+    left_m: float
+    on_road: bool
+    on_route: bool
+    wrong_lane: bool = False
+    passing: bool = False
+    in_junction: bool = False
+
+
+class Lanes:
+    """Follows the car over a town's roads along a route."""
+
+    def __init__(self, town: Town, route: Route) -> None:
+        """Precomputes where lanes are."""
+        self._network, self._route = town.network, route
+        self._region = Region(town.network.drivable)
+        self._cells = _lane_cells(town.network)
+        self._parked = tuple((each.x_m, each.y_m) for each in town.parked)
+        self._near_s_m: float | None = None
+        self._passed_s = -math.inf
+
+    def place(self, truth: Truth, box: Box) -> Place:
+        """Where the car with this box is now; call in order of time."""
+        ego, route = truth.ego, self._route
+        s_m, left_m = route.line.nearest(ego.x_m, ego.y_m, self._near_s_m)
+        if abs(left_m) <= LOST_M or self._near_s_m is None:
+            self._near_s_m = s_m
+        on_road = self._region.all_inside(box.corners, CORNER_M)
+        lane = self._network.lanes[route.lane_at(s_m)[0]]
+        yaw = route.line.at(s_m).yaw
+        if abs(left_m) <= 0.5 * lane.width_m and abs(wrap_angle(ego.yaw_rad - yaw)) < SAME_WAY_RAD:
+            return Place(s_m, left_m, on_road, True)
+        if self._in_junction(s_m, left_m):
+            return Place(s_m, left_m, on_road, False, in_junction=True)
+        if not self._against(ego.x_m, ego.y_m, ego.yaw_rad):
+            return Place(s_m, left_m, on_road, False)
+        if abs(left_m) <= LOST_M and self._something_to_pass(truth, s_m, lane):
+            self._passed_s = truth.time_s
+        passing = truth.time_s - self._passed_s <= PASSED_S
+        return Place(s_m, left_m, on_road, False, not passing, passing)
+
+    def _in_junction(self, s_m: float, left_m: float) -> bool:
+        near = any(turn.begin_m - JUNCTION_M <= s_m <= turn.end_m + JUNCTION_M for turn in self._route.turns)
+        return near and abs(left_m) <= LOST_M
+
+    def _against(self, x_m: float, y_m: float, yaw_rad: float) -> bool:
+        """Whether the place is in road lanes of the other direction, and in no lane that goes the car's way, nor in a junction."""
+        against = False
+        for lane in self._cells.get((math.floor(x_m / CELL_M), math.floor(y_m / CELL_M)), ()):
+            s_m, left_m = lane.line.nearest(x_m, y_m)
+            if abs(left_m) > 0.5 * lane.width_m or not 0.0 < s_m < lane.line.length_m:
+                continue
+            if lane.junction is not None or abs(wrap_angle(yaw_rad - lane.line.at(s_m).yaw)) < SAME_WAY_RAD:
+                return False
+            against = True
+        return against
+
+    def _something_to_pass(self, truth: Truth, s_m: float, lane: Lane) -> bool:
+        """Whether a work zone, a cyclist or a parked car takes some of the route's lane near the car."""
+        reach = 0.5 * lane.width_m
+        places = [(actor.x_m, actor.y_m, 0.5 * actor.width_m) for actor in truth.actors if _is_passed(actor)]
+        places += [(x, y, 0.9) for x, y in self._parked]
+        for x, y, half_m in places:
+            if math.hypot(x - truth.ego.x_m, y - truth.ego.y_m) > AHEAD_M:
+                continue
+            there_m, left_m = self._route.line.nearest(x, y, s_m, AHEAD_M)
+            if -BEHIND_M <= there_m - s_m <= AHEAD_M and abs(left_m) - half_m < reach:
+                return True
+        return False
+
+
+def _is_passed(actor: Actor) -> bool:
+    parked = actor.kind in (ActorKind.CAR, ActorKind.TRUCK) and actor.lane < 0 and abs(actor.speed_mps) < 0.1
+    return parked or actor.kind in PASSED_KINDS
+
+
+def _lane_cells(network: RoadNetwork) -> dict[tuple[int, int], tuple[Lane, ...]]:
+    """Cell of the ground → lanes that may cover a part of it, by id."""
+    cells: dict[tuple[int, int], dict[int, Lane]] = {}
+    for lane in network.lanes:
+        for x, y in lane.line.points:
+            reach = 0.5 * lane.width_m + 1.0
+            for i in range(math.floor((x - reach) / CELL_M), math.floor((x + reach) / CELL_M) + 1):
+                for j in range(math.floor((y - reach) / CELL_M), math.floor((y + reach) / CELL_M) + 1):
+                    cells.setdefault((i, j), {})[lane.id] = lane
+    return {key: tuple(lanes.values()) for key, lanes in cells.items()}
