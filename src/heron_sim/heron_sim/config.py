@@ -41,7 +41,7 @@ class TownConfig:
     curvy: float = 0.6
 
     def __post_init__(self) -> None:
-        _between(self, blocks=(2, 12), block_m=(70.0, 400.0), signals=(0.0, 1.0), curvy=(0.0, 1.0))
+        _between(self, blocks=(3, 12), block_m=(90.0, 400.0), signals=(0.0, 1.0), curvy=(0.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ def plan_view(town: Town, width: int = 1600, route: Route | None = None, around:
     image[:] = _COLOURS[Surface.GRASS]
 
     def pixels(points: F64) -> NDArray[np.int32]:
-        return np.round((points - (low[0], high[1])) * (scale, -scale) * (1 << _SHIFT)).astype(np.int32)
+        scaled: NDArray[np.int32] = np.round((points - (low[0], high[1])) * (scale, -scale) * (1 << _SHIFT)).astype(np.int32)
+        return scaled
 
     def fill(polygons: list[F64], colour: tuple[int, int, int]) -> None:
         cv2.fillPoly(image, [pixels(polygon) for polygon in polygons], colour, cv2.LINE_AA, _SHIFT)
@@ -76,13 +77,17 @@ def plan_view(town: Town, width: int = 1600, route: Route | None = None, around:
 
 def _box(x_m: float, y_m: float, yaw_rad: float, length_m: float, width_m: float) -> F64:
     c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    return np.array([(x_m, y_m)]) + np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (length_m / 2.0, width_m / 2.0) @ np.array([[c, s], [-s, c]])
+    corners: F64 = np.array([(x_m, y_m)]) + np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * (length_m / 2.0, width_m / 2.0) @ np.array(
+        [[c, s], [-s, c]]
+    )
+    return corners
 
 
 def _arrow(x_m: float, y_m: float, yaw_rad: float, length_m: float) -> F64:
     """A triangle that points where something faces."""
     c, s = math.cos(yaw_rad), math.sin(yaw_rad)
-    return np.array([(x_m, y_m)]) + length_m * np.array([(1.0, 0.0), (-0.4, 0.5), (-0.4, -0.5)]) @ np.array([[c, s], [-s, c]])
+    corners: F64 = np.array([(x_m, y_m)]) + length_m * np.array([(1.0, 0.0), (-0.4, 0.5), (-0.4, -0.5)]) @ np.array([[c, s], [-s, c]])
+    return corners
 
 
 def _disc(x_m: float, y_m: float, radius_m: float) -> F64:

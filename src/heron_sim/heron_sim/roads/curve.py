@@ -106,8 +106,8 @@ def straight(x_m: float, y_m: float, yaw_rad: float, length_m: float) -> Line:
 def joined(begin: tuple[float, float, float], end: tuple[float, float, float], curvature_max: float, step_m: float = 0.5) -> tuple[Line, float]:
     """The way from one pose (x, y, yaw) to another across a junction; its largest curvature, 1/m.
 
-    A turn between the two tangents where they meet ahead of the first and behind the second; else (straight on, or a small shift) a quintic curve without
-    curvature at its ends.
+    A turn between the two tangents where they meet ahead of the first and behind the second.
+    Else (straight on, or a small shift) a quintic curve without curvature at its ends.
     """
     p, q = np.array(begin[:2]), np.array(end[:2])
     u, v = np.array([math.cos(begin[2]), math.sin(begin[2])]), np.array([math.cos(end[2]), math.sin(end[2])])

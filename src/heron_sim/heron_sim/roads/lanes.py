@@ -113,8 +113,8 @@ def near(one: Line, two: Line) -> float:
 def settle(draft: Draft, ids: tuple[int, ...], arms: list[Arm], main: frozenset[int], signals: bool) -> None:
     """Decides which connectors of a junction meet (`crosses`) and which of two has to wait (`yields_to`).
 
-    Where they meet: the side street waits for the main one (with signals nobody does: they never have green together). Of the same standing, who turns across
-    the oncoming lane waits; then who turns; then the one that is laid later.
+    Where they meet, the side street waits for the main one (with signals nobody does: they never have green together).
+    Of the same standing, who turns across the oncoming lane waits; then who turns; then the one that is laid later.
 
     Args:
         draft: changed.

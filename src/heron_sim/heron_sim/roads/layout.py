@@ -1,4 +1,4 @@
-"""A plan of streets and junctions, before lanes are laid. The generator draws one, `build` makes a network of it. Traffic keeps left here; `mirror` makes the other."""
+"""A plan of streets and junctions, before lanes are laid: the generator draws one, `build` makes a network of it. Traffic keeps left here."""
 
 from __future__ import annotations
 

@@ -45,7 +45,8 @@ def _line(line: Line) -> Line:
 
 def _polygon(points: F64) -> F64:
     """Mirrored, and still counter-clockwise if it was."""
-    return (points * _FLIP)[::-1].copy()
+    flipped: F64 = (points * _FLIP)[::-1].copy()
+    return flipped
 
 
 def _lane(lane: Lane) -> Lane:
