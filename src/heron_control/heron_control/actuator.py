@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 SHORTEST_S = 1e-9
 
@@ -20,6 +20,7 @@ class Actuator:
     def __init__(self, dead_s: float, lag_s: float) -> None:
         self._dead_s, self._lag_s = dead_s, lag_s
         self.value = self.command = 0.0
+        self._share = (math.nan, 0.0)
         self._coming: deque[tuple[float, float]] = deque()
 
     def reset(self, value: float, command: float) -> None:
@@ -37,7 +38,7 @@ class Actuator:
         left = dt_s
         while left > SHORTEST_S and self._coming:
             command, lasts = self._coming[0]
-            used = min(lasts, left)
+            used = lasts if lasts < left else left
             self.value = self.follow(self.value, command, used)[0]
             left -= used
             if lasts - used > SHORTEST_S:
@@ -45,14 +46,16 @@ class Actuator:
             else:
                 self._coming.popleft()
 
-    def coming(self) -> Iterator[tuple[float, float]]:
+    def coming(self) -> Iterable[tuple[float, float]]:
         """(command, seconds): what acts from now until the dead time has passed."""
-        yield from self._coming
+        return self._coming
 
     def follow(self, value: float, command: float, dt_s: float) -> tuple[float, float]:
         """Value after `dt_s` under one command, and its mean until then."""
         if self._lag_s <= 0.0 or dt_s <= 0.0:
             return command, command
-        share = -math.expm1(-dt_s / self._lag_s)
+        if dt_s != self._share[0]:  # ticks are mostly of one length
+            self._share = dt_s, -math.expm1(-dt_s / self._lag_s)
+        share = self._share[1]
         away = value - command
         return value - away * share, command + away * share * self._lag_s / dt_s

@@ -60,8 +60,10 @@ class Longitudinal:
         self._preview = Preview(config.horizon_steps, step_s, model.accel_lag_s)
         self._step_s = step_s
         self._ends_s: Array = np.arange(1, config.horizon_steps + 1) * step_s
+        self._edges_s: Array = np.concatenate([[0.0], self._ends_s])
         self._cost = Cost(config.station_m**-2, config.speed_mps**-2, config.jerk_mps3**-2)
         self._gain = np.ones(config.horizon_steps)
+        self._bounds: tuple[tuple[float, float, float], Bound] | None = None
         self.unsolved = 0
         self.reset(0.0)
 
@@ -166,7 +168,7 @@ class Longitudinal:
         if stop is not None:  # a held car that is pushed is not let go
             self._holding = slow or (self._holding and speed_mps < HELD_MAX_MPS)
             return
-        here = max(station_m, float(path.motion(np.array([age_s]))[0][0]))
+        here = max(station_m, path.station_at(age_s))
         left = path.length_m + path.beyond_m - here
         if self._holding:
             self._holding = left < self._config.go_m
@@ -177,15 +179,12 @@ class Longitudinal:
         self, path: PlanPath, time_s: float, station: float, speed: float, accel: float, accel_range: tuple[float, float], jerk: float, dt_s: float
     ) -> tuple[float, Array]:
         """Acceleration of this tick and expected speeds, along the plan from `time_s` after its stamp."""
-        times = np.concatenate([[time_s], time_s + self._ends_s])
-        stations, speeds, _ = path.motion(times)
-        error = min(max(station - float(stations[0]), -STATION_ERROR_MAX_M), STATION_ERROR_MAX_M)
+        stations, speeds = path.motion(time_s + self._edges_s)
+        begin = float(stations[0])
+        error = min(max(station - begin, -STATION_ERROR_MAX_M), STATION_ERROR_MAX_M)
         start = Start(accel + self._push, self._actuator.command, self._push)
-        goal = Goal(
-            stations[1:] - stations[0] - error - speed * self._ends_s, np.minimum(speeds[1:], SPEED_MAX_MPS) - speed, 0.0 * self._gain, self._gain
-        )
-        bound = Bound(jerk * self._gain, accel_range[0] * self._gain, accel_range[1] * self._gain)
-        rates = self._preview.solve(start, goal, self._cost, bound)
+        goal = Goal(stations[1:] - begin - error - speed * self._ends_s, np.minimum(speeds[1:], SPEED_MAX_MPS) - speed, 0.0, self._gain)
+        rates = self._preview.solve(start, goal, self._cost, self._bound(jerk, *accel_range))
         if rates is None:
             self.unsolved += 1
             self._rates_age_s += dt_s
@@ -193,9 +192,17 @@ class Longitudinal:
             self._rates, self._rates_age_s = rates, 0.0
         index = int(self._rates_age_s / self._step_s)
         rate = float(self._rates[index]) if index < len(self._rates) else 0.0
-        ahead = speed + np.cumsum(self._preview.actuator(start, self._rates)) * self._step_s
-        mean = (np.concatenate([[speed], ahead[:-1]]) + ahead) / 2.0
-        return self._actuator.command + rate * dt_s, np.clip(mean, 0.0, SPEED_MAX_MPS)
+        ends = np.empty(len(self._edges_s))
+        ends[0] = speed
+        ends[1:] = speed + self._preview.actuator(start, self._rates).cumsum() * self._step_s
+        mean = (ends[:-1] + ends[1:]) / 2.0
+        return self._actuator.command + rate * dt_s, np.minimum(np.maximum(mean, 0.0), SPEED_MAX_MPS)
+
+    def _bound(self, jerk: float, low: float, high: float) -> Bound:
+        """The same object as long as the numbers are the same: mostly."""
+        if self._bounds is None or self._bounds[0] != (jerk, low, high):
+            self._bounds = (jerk, low, high), Bound(jerk * self._gain, low * self._gain, high * self._gain)
+        return self._bounds[1]
 
     def _stop(self, stop: StopLimits, speed: float, jerk: float, dt_s: float) -> tuple[float, Array]:
         """Next acceleration of a stop, and expected speeds."""

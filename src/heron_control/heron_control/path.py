@@ -13,6 +13,7 @@ from heron_core.se2 import SE2
 from heron_core.trajectory import HORIZON_S, POINTS, STEP_S, Trajectory
 
 Array = NDArray[np.float64]
+Row = tuple[float, float, float]
 
 CURVATURE_WINDOW = 3  # points to either side: a policy's yaw is noisy from point to point
 CURVATURE_MIN_M = 0.5  # over a shorter arc the yaw says nothing about curvature
@@ -59,10 +60,15 @@ class PlanPath:
         self._stations: list[float] = self._station.tolist()
         self._curvature = _curvature(self._station, self._yaw)
         self._accel = _slope(self._speed, ACCEL_WINDOW)
+        # Numbers out of lists are cheaper than out of arrays.
+        self._poses = list(zip(self._x.tolist(), self._y.tolist(), self._yaw.tolist(), strict=True))
+        self._motions = list(zip(self._curvature.tolist(), self._speed.tolist(), self._accel.tolist(), strict=True))
+        self._station_steps, self._speed_steps = np.diff(self._station), np.diff(self._speed)
         self._beyond_accel_mps2 = beyond_accel_mps2
-        self.length_m = float(self._station[-1])
+        self.length_m = self._stations[-1]
         self.end_speed_mps = float(self._speed[-1])
         self._end, self.end_curvature_per_m = self._fit_end()
+        self._projected: tuple[SE2, tuple[float, SE2]] | None = None
 
     @property
     def beyond_m(self) -> float:
@@ -73,40 +79,42 @@ class PlanPath:
         """The path `time_s` after the plan's stamp; before the stamp it is the pose at the stamp."""
         if time_s >= HORIZON_S:
             return self._beyond(time_s - HORIZON_S)
-        exact = max(time_s, 0.0) / STEP_S
-        i = min(int(exact), POINTS - 1)
-        f = exact - i
+        i, f = _between(time_s)
+        x, y, yaw = _mix(self._poses, i, f)
+        return PathPoint(SE2(x, y, yaw), *_mix(self._motions, i, f))
 
-        def mix(values: Array) -> float:
-            return float(values[i] + f * (values[i + 1] - values[i]))
+    def station_at(self, time_s: float) -> float:
+        """Station (m) at a time after the plan's stamp."""
+        i, f = _between(min(time_s, HORIZON_S))
+        station = self._stations[i] + f * (self._stations[i + 1] - self._stations[i])
+        if time_s > HORIZON_S:
+            slowing = self._beyond_accel_mps2
+            moving_s = min(time_s - HORIZON_S, -self.end_speed_mps / slowing)
+            station += moving_s * (self.end_speed_mps + slowing * moving_s / 2.0)
+        return station
 
-        return PathPoint(SE2(mix(self._x), mix(self._y), mix(self._yaw)), mix(self._curvature), mix(self._speed), mix(self._accel))
-
-    def motion(self, times_s: Array) -> tuple[Array, Array, Array]:
-        """Stations (m), speeds (m/s) and accelerations (m/s²) at times after the plan's stamp; each as long as `times_s`."""
-        exact = np.clip(times_s, 0.0, HORIZON_S) / STEP_S
+    def motion(self, times_s: Array) -> tuple[Array, Array]:
+        """Stations (m) and speeds (m/s) at times after the plan's stamp, which grow; each as long as `times_s`."""
+        exact = np.minimum(np.maximum(times_s, 0.0), HORIZON_S) / STEP_S
         index = np.minimum(exact.astype(np.int64), POINTS - 1)
         part = exact - index
-        station = self._station[index] + part * (self._station[index + 1] - self._station[index])
-        speed = self._speed[index] + part * (self._speed[index + 1] - self._speed[index])
-        accel = self._accel[index] + part * (self._accel[index + 1] - self._accel[index])
-        past = times_s - HORIZON_S
-        if past.max() > 0.0:
-            slowing = self._beyond_accel_mps2
+        station = self._station[index] + part * self._station_steps[index]
+        speed = self._speed[index] + part * self._speed_steps[index]
+        if times_s[-1] > HORIZON_S:
+            past, slowing = times_s - HORIZON_S, self._beyond_accel_mps2
             moving = np.clip(past, 0.0, -self.end_speed_mps / slowing)
             station = station + moving * (self.end_speed_mps + slowing * moving / 2.0)
-            beyond = past > 0.0
-            speed = np.where(beyond, np.maximum(self.end_speed_mps + slowing * past, 0.0), speed)
-            accel = np.where(beyond, np.where(speed > 0.0, slowing, 0.0), accel)
-        return station, speed, accel
+            speed = np.where(past > 0.0, np.maximum(self.end_speed_mps + slowing * past, 0.0), speed)
+        return station, speed
 
     def along(self, stations_m: Array) -> tuple[Array, Array, Array, Array]:
-        """x, y (m), yaw (rad) and curvature (1/m) at stations, beyond the plan's end too; each as long as `stations_m`."""
-        inside = np.clip(stations_m, 0.0, self.length_m)
-        x, y = np.interp(inside, self._station, self._x), np.interp(inside, self._station, self._y)
-        yaw, curvature = np.interp(inside, self._station, self._yaw), np.interp(inside, self._station, self._curvature)
-        past = stations_m - self.length_m
-        if past.max() > 0.0:
+        """x, y (m), yaw (rad) and curvature (1/m) at stations, which grow, beyond the plan's end too; each as long as `stations_m`."""
+        known = self._station
+        # Outside of the plan this is its first and last point.
+        x, y = np.interp(stations_m, known, self._x), np.interp(stations_m, known, self._y)
+        yaw, curvature = np.interp(stations_m, known, self._yaw), np.interp(stations_m, known, self._curvature)
+        if stations_m[-1] > self.length_m:
+            past = stations_m - self.length_m
             beyond = past > 0.0
             arc_x, arc_y, arc_yaw = _arc_points(self._end, self.end_curvature_per_m, past)
             x, y, yaw = np.where(beyond, arc_x, x), np.where(beyond, arc_y, y), np.where(beyond, arc_yaw, yaw)
@@ -115,15 +123,9 @@ class PlanPath:
 
     def project(self, pose: SE2) -> tuple[float, SE2]:
         """Station beside a pose, and the path's pose there; the pose at the stamp for whatever lies behind it."""
-        i = int(np.argmin((self._x - pose.x) ** 2 + (self._y - pose.y) ** 2))
-        station = self._stations[i]
-        yaw = float(self._yaw[i])
-        dx, dy = pose.x - float(self._x[i]), pose.y - float(self._y[i])
-        station += dx * math.cos(yaw) + dy * math.sin(yaw)
-        if station > self.length_m:
-            station = self.length_m + self._project_beyond(pose)
-        station = max(station, 0.0)
-        return station, self.pose_at(station)
+        if self._projected is None or self._projected[0] is not pose:  # a tick asks more than once where its car is
+            self._projected = pose, self._project(pose)
+        return self._projected[1]
 
     def pose_at(self, station_m: float) -> SE2:
         """Pose at one station."""
@@ -132,7 +134,19 @@ class PlanPath:
         i = min(max(bisect_right(self._stations, station_m) - 1, 0), POINTS - 1)
         gap = self._stations[i + 1] - self._stations[i]
         f = min(max((station_m - self._stations[i]) / gap, 0.0), 1.0) if gap > 0.0 else 0.0
-        return SE2(*(float(values[i] + f * (values[i + 1] - values[i])) for values in (self._x, self._y, self._yaw)))
+        x, y, yaw = _mix(self._poses, i, f)
+        return SE2(x, y, yaw)
+
+    def _project(self, pose: SE2) -> tuple[float, SE2]:
+        across, along = self._x - pose.x, self._y - pose.y
+        i = int((across * across + along * along).argmin())
+        x, y, yaw = self._poses[i]
+        station = self._stations[i]
+        station += (pose.x - x) * math.cos(yaw) + (pose.y - y) * math.sin(yaw)
+        if station > self.length_m:
+            station = self.length_m + self._project_beyond(pose)
+        station = max(station, 0.0)
+        return station, self.pose_at(station)
 
     def _project_beyond(self, pose: SE2) -> float:
         seen, curvature = self._end.between(pose), self.end_curvature_per_m
@@ -174,6 +188,18 @@ class PlanPath:
             pose = SE2(pose.x - math.sin(pose.yaw) * offset, pose.y + math.cos(pose.yaw) * offset, pose.yaw + turn)
             curvature = min(max(curvature + bend, -END_CURVATURE_MAX_PER_M), END_CURVATURE_MAX_PER_M)
         return pose, curvature
+
+
+def _between(time_s: float) -> tuple[int, float]:
+    """Point of the plan before a time, and the share of the way to the next."""
+    exact = max(time_s, 0.0) / STEP_S
+    i = min(int(exact), POINTS - 1)
+    return i, exact - i
+
+
+def _mix(rows: list[Row], i: int, f: float) -> Row:
+    (a, b, c), (after_a, after_b, after_c) = rows[i], rows[i + 1]
+    return a + f * (after_a - a), b + f * (after_b - b), c + f * (after_c - c)
 
 
 def arc(curvature_per_m: float, distance_m: float) -> SE2:

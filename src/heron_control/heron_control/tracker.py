@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,6 +27,7 @@ TURN_MAX_RAD = 1.0
 # How the car turns lastingly differs from what the road wheels are asked for (a sensor's zero, tyres): learnt from odometry over this time.
 OFFSET_TIME_S = 0.7
 OFFSET_MAX_PER_M = 0.01
+SQUARED_MIN = 1e-2  # m²/s²: a car that stands may turn its wheels
 SLOWEST_MPS = 1.0  # below, lateral acceleration bounds nothing
 OFFSET_SPEED_MIN_MPS = 3.0  # slower, the yaw rate is mostly noise
 
@@ -67,7 +68,7 @@ class Bounds:
     def judged_at(self, own_mps: float, highest_mps: float) -> Bounds:
         """The same for a gate that judges v² · curvature at the highest speed, which in a curve is that of the outer wheel."""
         share = min(own_mps / highest_mps, 1.0) if own_mps > 0.0 and highest_mps > SLOWEST_MPS else 1.0
-        return replace(self, lateral_accel_mps2=self.lateral_accel_mps2 * share * share)
+        return Bounds(self.lateral_accel_mps2 * share * share, self.accel_min_mps2, self.accel_max_mps2, self.jerk_mps3)
 
 
 class Tracker:
@@ -83,7 +84,9 @@ class Tracker:
         self._actuator = Actuator(model.steer_dead_s, model.steer_lag_s)  # of curvature
         self._step_s = config.horizon_s / config.horizon_steps
         self._preview = Preview(config.horizon_steps, self._step_s, model.steer_lag_s)
-        self._lock_per_m = model.curvature(model.steer_max_rad)
+        self._tightest = CURVATURE_SHARE * min(limits.curvature_per_m, model.curvature(model.steer_max_rad))
+        self._jerk = RATE_SHARE * limits.lateral_jerk_mps3
+        self._stations: Array = np.empty(config.horizon_steps + 1)
         self._unsolved = 0
         self.reset(0.0, 0.0)
 
@@ -146,11 +149,8 @@ class Tracker:
         self._offset += (away - self._offset) * min(dt_s / OFFSET_TIME_S, 1.0)
 
     def _lateral(self, path: PlanPath, moved: SE2, speed: float, speeds: Array, bounds: Bounds, dt_s: float) -> float:
-        pose, actuator = moved, self._actuator.value + self._offset
-        for command, lasts_s in self._actuator.coming():
-            actuator, mean = self._actuator.follow(actuator, command + self._offset, lasts_s)
-            pose = pose.compose(arc(mean, speed * lasts_s))
-        bound = self._bound(np.maximum(speeds, 0.0), bounds)
+        pose, actuator = self._predict(moved, speed)
+        bound = self._bound(speeds, bounds)
         start = Start(actuator, self._actuator.command, self._offset)
         rates = self._preview.solve(start, self._goal(path, pose, speeds, bound), self._cost(speeds), bound)
         if rates is None:
@@ -162,19 +162,31 @@ class Tracker:
         rate = float(self._rates[index]) if index < len(self._rates) else 0.0
         return self._shaped(self._actuator.command + rate * dt_s, speed, bounds, dt_s)
 
+    def _predict(self, moved: SE2, speed: float) -> tuple[SE2, float]:
+        """Pose and curvature when this tick's command begins to act."""
+        x, y, yaw, actuator = moved.x, moved.y, moved.yaw, self._actuator.value + self._offset
+        for command, lasts_s in self._actuator.coming():
+            actuator, mean = self._actuator.follow(actuator, command + self._offset, lasts_s)
+            way = arc(mean, speed * lasts_s)
+            c, s = math.cos(yaw), math.sin(yaw)
+            x, y, yaw = x + c * way.x - s * way.y, y + s * way.x + c * way.y, wrap_angle(yaw + way.yaw)
+        return SE2(x, y, yaw), actuator
+
     def _goal(self, path: PlanPath, pose: SE2, speeds: Array, bound: Bound) -> Goal:
         """Where the path lies beside a base motion that starts at `pose` and bends as the path does, as far as a car may."""
         way = speeds * self._step_s
-        station = path.project(pose)[0]
-        x, y, yaw, curvature = path.along(np.concatenate([[station], station + np.cumsum(way)]))
-        base = np.clip((curvature[1:] + curvature[:-1]) / 2.0, bound.low, bound.high)
+        stations = self._stations
+        stations[0] = station = path.project(pose)[0]
+        stations[1:] = station + way.cumsum()
+        x, y, yaw, curvature = path.along(stations)
+        base = np.minimum(np.maximum((curvature[1:] + curvature[:-1]) / 2.0, bound.low), bound.high)
         turn = base * way
-        heading = pose.yaw + np.cumsum(turn)
+        heading = pose.yaw + turn.cumsum()
         middle = heading - turn / 2.0
-        to_x, to_y = x[1:] - pose.x - np.cumsum(way * np.cos(middle)), y[1:] - pose.y - np.cumsum(way * np.sin(middle))
+        to_x, to_y = x[1:] - pose.x - (way * np.cos(middle)).cumsum(), y[1:] - pose.y - (way * np.sin(middle)).cumsum()
         side = to_y * np.cos(heading) - to_x * np.sin(heading)
         turned = np.remainder(yaw[1:] - heading + math.pi, 2.0 * math.pi) - math.pi
-        return Goal(np.clip(side, -SIDE_MAX_M, SIDE_MAX_M), np.clip(turned, -TURN_MAX_RAD, TURN_MAX_RAD), base, speeds)
+        return Goal(_within(side, SIDE_MAX_M), _within(turned, TURN_MAX_RAD), base, speeds)
 
     def _cost(self, speeds: Array) -> Cost:
         config = self._config
@@ -182,24 +194,30 @@ class Tracker:
         return Cost(config.cross_track_m**-2, (weighed / config.lateral_speed_mps) ** 2, (weighed**2 / config.lateral_jerk_mps3) ** 2)
 
     def _bound(self, speeds: Array, bounds: Bounds) -> Bound:
-        squared = np.maximum(speeds * speeds, 1e-2)
-        rate = np.minimum(self._steer_rate(speeds), RATE_SHARE * self._limits.lateral_jerk_mps3 / squared)
-        largest = np.minimum(self._tightest(), LATERAL_ACCEL_SHARE * min(bounds.lateral_accel_mps2, self._limits.lateral_accel_mps2) / squared)
+        squared = np.maximum(speeds * speeds, SQUARED_MIN)
+        rate = np.minimum(self._steer_rate(float(speeds.max())), self._jerk / squared)
+        largest = np.minimum(self._tightest, self._largest(bounds) / squared)
         return Bound(rate, -largest, largest)
 
-    def _tightest(self) -> float:
-        return CURVATURE_SHARE * min(self._limits.curvature_per_m, self._lock_per_m)
+    def _largest(self, bounds: Bounds) -> float:
+        """Of speed² · curvature."""
+        return LATERAL_ACCEL_SHARE * min(bounds.lateral_accel_mps2, self._limits.lateral_accel_mps2)
 
-    def _steer_rate(self, speeds: Array) -> Array:
+    def _steer_rate(self, fastest: float) -> float:
         """Largest curvature rate by the steering rate; d(curvature)/d(steer) of the bicycle is (1 + (curvature · wheelbase)²) / wheelbase."""
-        slowest = min(self._limits.steer_rate_at(0.0), self._limits.steer_rate_at(float(speeds.max())))
+        slowest = min(self._limits.steer_rate_at(0.0), self._limits.steer_rate_at(fastest))
         per_rad = (1.0 + (self._actuator.command * self._model.wheelbase_m) ** 2) / self._model.wheelbase_m
-        return np.full(len(speeds), RATE_SHARE * slowest * per_rad)
+        return RATE_SHARE * slowest * per_rad
 
     def _shaped(self, curvature: float, speed: float, bounds: Bounds, dt_s: float) -> float:
         """Within the bounds at the measured speed, whatever the preview expected."""
         command = self._actuator.command
-        bound = self._bound(np.array([speed]), bounds)
-        largest, step = float(bound.high[0]), float(bound.rate[0]) * dt_s
+        squared = max(speed * speed, SQUARED_MIN)
+        largest = min(self._tightest, self._largest(bounds) / squared)
+        step = min(self._steer_rate(speed), self._jerk / squared) * dt_s
         wanted = min(max(curvature, -largest), largest) if math.isfinite(curvature) else command
         return min(max(wanted, command - step), command + step)
+
+
+def _within(values: Array, most: float) -> Array:
+    return np.minimum(np.maximum(values, -most), most)
