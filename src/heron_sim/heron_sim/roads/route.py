@@ -25,15 +25,17 @@ class Route:
 
     Attributes:
         lanes: chain of lane ids, roads and connectors alternating as they come.
-        starts_m: arc length on the route at which each lane of the chain begins.
+        starts_m: arc length on the route at which it enters each lane of the chain.
         line: the middle of the lanes, smooth (a lane change of the route is a smooth curve in it).
         turns: the junctions, in order.
+        offsets_m: arc length on each lane at which the route enters it; not 0 on the first lane and after a change of lane. Empty: all 0.
     """
 
     lanes: tuple[int, ...]
     starts_m: tuple[float, ...]
     line: Line
     turns: tuple[Turn, ...]
+    offsets_m: tuple[float, ...] = ()
 
     def lane_at(self, s_m: float) -> tuple[int, float]:
         """Lane id at arc length `s_m` of the route, and arc length on that lane."""
@@ -42,7 +44,7 @@ class Route:
             if start > s_m:
                 break
             index = i
-        return self.lanes[index], s_m - self.starts_m[index]
+        return self.lanes[index], s_m - self.starts_m[index] + (self.offsets_m[index] if self.offsets_m else 0.0)
 
     def manoeuvre_at(self, s_m: float, ahead_m: float = 60.0) -> Manoeuvre:
         """What the instruction says at `s_m`: the next junction's manoeuvre from `ahead_m` before it until its end, else follow."""
