@@ -15,9 +15,10 @@ from heron_core.canbus import FLAG_TX, CanBatch
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import CameraInfo, StaticTransform, StaticTransforms
 from heron_core.se3 import SE3
-from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, Health, ImuSample, Instruction, Ladder
+from heron_core.signals import ControlStatus, Engagement, Event, Explanation, FixType, GnssFix, Health, ImuSample, Instruction, Ladder
 from heron_core.stages import Stages
 from heron_core.trajectory import POINTS, Trajectory
+from heron_core.truth import Actor, ActorKind, EgoTruth, GuideSign, Lamp, Truth
 from heron_core.vehicle import Odometry, Signal, VehicleState
 from heron_runtime.topics import TOPICS, topic_row
 
@@ -56,6 +57,17 @@ def messages() -> dict[str, Any]:
         "/imu": ImuSample(NOW_NS, 0.1, 0.2, 0.3, 0.4, 0.5, 9.8),
         "/gnss/fix": GnssFix(NOW_NS, 55.1, 9.9, 12.0, FixType.RTK_FIXED, 0.02),
         "/instruction": Instruction(NOW_NS, "left", "次の交差点を左"),
+        "/plan/explanation": Explanation(NOW_NS, "slow_red", "slowing for the red light", "赤信号なので減速します"),
+        "/sim/truth": Truth(
+            125,
+            EgoTruth(1.0, -2.0, 0.5, 3.0, engaged=True, route_s_m=12.5),
+            (
+                Actor(7, ActorKind.PEDESTRIAN, 1.5, 2.5, -3.0, 1.25, 0.5, 0.6, 1.75, stride_m=4.5, look=9),
+                Actor(8, ActorKind.GUIDE, 1.5, 2.5, -3.0, 0.0, 0.5, 0.6, 1.75, brake=True, indicator=-1, sign=GuideSign.STOP, lane=3, lane_s_m=1.5),
+            ),
+            {3: Lamp.GREEN, 1: Lamp.RED, 2: Lamp.YELLOW},
+            NOW_NS,
+        ),
         "/plan/trajectory": Trajectory.make(NOW_NS, points, 7, "abc", stages),
         "/control/status": ControlStatus(
             NOW_NS, Engagement.SHADOW, "why", True, 5, 0.1, -0.5, 3, 4, stages, Ladder.WARN, True, False, True, 0.25, -0.125
@@ -108,11 +120,11 @@ def test_float_values_survive() -> None:
 
 
 def test_plans_and_states_are_read_back_from_a_recording(tmp_path: Any) -> None:
-    from heron_bag.native import control_statuses, plans, vehicle_states
+    from heron_bag.native import control_statuses, explanations, plans, truths, vehicle_states
     from heron_bag.reader import open_bag
     from heron_bag.writer import BagWriter
 
-    sent = {topic: messages()[topic] for topic in ("/plan/trajectory", "/vehicle/state", "/control/status")}
+    sent = {topic: messages()[topic] for topic in ("/plan/trajectory", "/plan/explanation", "/vehicle/state", "/control/status", "/sim/truth")}
     with BagWriter(tmp_path / "bag") as writer:
         for topic, message in sent.items():
             writer.add_topic(topic, ros_type_of(message))
@@ -123,6 +135,8 @@ def test_plans_and_states_are_read_back_from_a_recording(tmp_path: Any) -> None:
         assert (plan.points == sent["/plan/trajectory"].points).all()
         assert state["speed"] == Signal(3.5, 12, True)
         assert [status for _, status in control_statuses(bag)] == [sent["/control/status"]]
+        assert [explanation for _, explanation in explanations(bag)] == [sent["/plan/explanation"]]
+        assert [truth for _, truth in truths(bag)] == [sent["/sim/truth"]]
 
 
 def test_colour_filter_arrays_go_through_cv_bridge() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,17 @@ from heron_core.errors import ConfigError
 from heron_core.frames import CameraFrame
 from heron_core.rig import CameraInfo, Rig, StaticTransform, StaticTransforms, parse_rig, rig_from_announcements
 from heron_core.se3 import SE3
-from heron_core.signals import ControlStatus, Engagement, Event, FixType, GnssFix, ImuSample, Instruction, Ladder
+from heron_core.signals import ControlStatus, Engagement, Event, Explanation, FixType, GnssFix, ImuSample, Instruction, Ladder
 from heron_core.stages import STAGE_FIELDS, Stages
 from heron_core.trajectory import Trajectory
+from heron_core.truth import Actor, ActorKind, EgoTruth, GuideSign, Lamp, Truth
 from heron_core.vehicle import SIGNALS, Signal, VehicleState
 
 RIG_ATTACHMENT = "vehicle/rig.yaml"
 _IMAGE_TYPES = (COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE)
 _RAW_ENCODINGS = {"rgb8": "rgb8", "bgr8": "bgr8", "mono8": "mono8", "nv12": "nv12", "yuv422_yuy2": "yuyv", "yuyv": "yuyv"}
 _ROW_BYTES = {"rgb8": 3, "bgr8": 3, "mono8": 1, "nv12": 1, "yuyv": 2}
+_LAMPS = {0: Lamp.RED, 1: Lamp.YELLOW, 2: Lamp.GREEN}
 _RTK_FLOAT_FROM_M = 0.1  # as in heron_runtime.convert: NavSatFix has one status for both kinds of RTK
 
 
@@ -82,6 +85,28 @@ def instructions(bag: Bag, topic: str = "/instruction") -> Iterator[tuple[int, I
     """(log_ns, instruction) of a topic of heron_msgs/Instruction."""
     for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Instruction"):
         yield log_ns, Instruction(_ns(message.header.stamp), message.manoeuvre, message.text)
+
+
+def explanations(bag: Bag, topic: str = "/plan/explanation") -> Iterator[tuple[int, Explanation]]:
+    """(log_ns, explanation) of a topic of heron_msgs/Explanation; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Explanation"):
+            yield log_ns, Explanation(_ns(message.header.stamp), message.reason, message.english, message.japanese)
+
+
+def truths(bag: Bag, topic: str = "/sim/truth") -> Iterator[tuple[int, Truth]]:
+    """(log_ns, truth) of a topic of heron_msgs/Truth; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Truth"):
+            lamps = {int(group): _LAMPS[lamp] for group, lamp in zip(message.lamp_groups, message.lamps, strict=True)}
+            actors = tuple(_actor(actor) for actor in message.actors)
+            ego = EgoTruth(**{field.name: getattr(message.ego, field.name) for field in fields(EgoTruth)})
+            yield log_ns, Truth(int(message.time_ns), ego, actors, lamps, _ns(message.header.stamp))
+
+
+def _actor(message: Any) -> Actor:
+    plain = {field.name: getattr(message, field.name) for field in fields(Actor)}
+    return Actor(**{**plain, "kind": ActorKind(message.kind), "sign": GuideSign(message.sign)})
 
 
 def rig_of(bag: Bag) -> Rig:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from heron_bag.errors import BagError
 from heron_core.canbus import CanBatch
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.rig import CameraInfo, StaticTransforms, default_frame_id
-from heron_core.signals import ControlStatus, Event, FixType, GnssFix, Health, ImuSample, Instruction
+from heron_core.signals import ControlStatus, Event, Explanation, FixType, GnssFix, Health, ImuSample, Instruction
 from heron_core.stages import STAGE_FIELDS, Stages
 from heron_core.trajectory import Trajectory
+from heron_core.truth import Actor, EgoTruth, Lamp, Truth
 from heron_core.vehicle import SIGNALS, Odometry, VehicleState
 
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -35,6 +37,10 @@ DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
 UNKNOWN_VARIANCE = 1e6
 _ROW_BYTES = {"rgb8": 3, "bgr8": 3, "mono8": 1, "nv12": 1, "yuyv": 2}
 _NAV_STATUS = {FixType.NONE: -1, FixType.AUTONOMOUS: 0, FixType.DGPS: 1, FixType.RTK_FIXED: 2, FixType.RTK_FLOAT: 2}
+
+_EGO_FIELDS = tuple(field.name for field in fields(EgoTruth))
+_ACTOR_FIELDS = tuple(field.name for field in fields(Actor))
+_LAMPS = {Lamp.RED: 0, Lamp.YELLOW: 1, Lamp.GREEN: 2}
 
 
 def ros_type_of(native: object) -> str:
@@ -248,6 +254,28 @@ def _instruction(instruction: Instruction) -> Any:
     return _make("heron_msgs/msg/Instruction", header=head, manoeuvre=instruction.manoeuvre, text=instruction.text)
 
 
+def _explanation(explanation: Explanation) -> Any:
+    head = _header(explanation.stamp_ns, "")
+    return _make("heron_msgs/msg/Explanation", header=head, reason=explanation.reason, english=explanation.english, japanese=explanation.japanese)
+
+
+def _truth(truth: Truth) -> Any:
+    return _make(
+        "heron_msgs/msg/Truth",
+        header=_header(truth.stamp_ns, "map"),
+        time_ns=truth.time_ns,
+        ego=_make("heron_msgs/msg/TruthEgo", **{name: getattr(truth.ego, name) for name in _EGO_FIELDS}),
+        actors=[_actor(actor) for actor in truth.actors],
+        lamp_groups=np.array(list(truth.lamps), np.uint16),
+        lamps=np.array([_LAMPS[lamp] for lamp in truth.lamps.values()], np.uint8),
+    )
+
+
+def _actor(actor: Actor) -> Any:
+    plain = {name: getattr(actor, name) for name in _ACTOR_FIELDS}
+    return _make("heron_msgs/msg/TruthActor", **{**plain, "kind": actor.kind.value, "sign": actor.sign.value})
+
+
 def _trajectory(plan: Trajectory) -> Any:
     columns = {name: np.ascontiguousarray(plan.points[:, index]) for index, name in enumerate(("x", "y", "yaw", "speed"))}
     return _make(
@@ -305,6 +333,8 @@ _TYPES: dict[type, tuple[str, Callable[[Any], Any]]] = {
     ImuSample: ("sensor_msgs/msg/Imu", _imu),
     GnssFix: (NAV_SAT_FIX, _gnss_fix),
     Instruction: ("heron_msgs/msg/Instruction", _instruction),
+    Explanation: ("heron_msgs/msg/Explanation", _explanation),
+    Truth: ("heron_msgs/msg/Truth", _truth),
     Trajectory: ("heron_msgs/msg/Trajectory", _trajectory),
     ControlStatus: ("heron_msgs/msg/ControlStatus", _control_status),
     Event: ("heron_msgs/msg/Event", _event),

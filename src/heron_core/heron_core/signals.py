@@ -1,4 +1,4 @@
-"""Small messages that cross components: instruction, control status, events, IMU and GNSS."""
+"""Small messages that cross components: instruction, explanation, control status, events, IMU and GNSS."""
 
 from __future__ import annotations
 
@@ -16,6 +16,22 @@ class Instruction:
     stamp_ns: int
     manoeuvre: str = "follow"
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What the car does and why, of a driver that can tell.
+
+    Attributes:
+        stamp_ns: of the plan that it explains.
+        reason: short stable name for programs.
+        english, japanese: for people.
+    """
+
+    stamp_ns: int
+    reason: str
+    english: str
+    japanese: str = ""
 
 
 class Engagement(str, Enum):

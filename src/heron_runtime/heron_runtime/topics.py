@@ -87,6 +87,8 @@ TOPICS = (
     Topic("/gnss/fix", "sensor_msgs/msg/NavSatFix", STATE, "vehicle:gnss_fix"),
     Topic("/instruction", "heron_msgs/msg/Instruction", LATCHED, "plan:instruction"),
     Topic("/plan/trajectory", "heron_msgs/msg/Trajectory", COMMAND, "plan:trajectory"),
+    Topic("/plan/explanation", "heron_msgs/msg/Explanation", LATCHED, "plan:explanation"),
+    Topic("/sim/truth", "heron_msgs/msg/Truth", STATE, "sim:truth"),
     Topic("/control/status", "heron_msgs/msg/ControlStatus", STATE, "plan:control_status"),
     Topic("/events", "heron_msgs/msg/Event", LOG, "plan:event"),
     Topic("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray", LOG, "health:health", many=True),

@@ -1,4 +1,4 @@
-"""Plans, instructions, control status, events and the clock ↔ ROS messages."""
+"""Plans, instructions, explanations, control status, events and the clock ↔ ROS messages."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import array
 import numpy as np
 from heron_msgs.msg import ControlStatus as RosControlStatus
 from heron_msgs.msg import Event as RosEvent
+from heron_msgs.msg import Explanation as RosExplanation
 from heron_msgs.msg import Instruction as RosInstruction
 from heron_msgs.msg import Trajectory as RosTrajectory
 from rosgraph_msgs.msg import Clock
 
 from heron_core.arrays import read_only
-from heron_core.signals import ControlStatus, Engagement, Event, Instruction, Ladder
+from heron_core.signals import ControlStatus, Engagement, Event, Explanation, Instruction, Ladder
 from heron_core.trajectory import Trajectory
 from heron_runtime.convert.stamps import from_stage_times, header, to_ns, to_stage_times, to_time
 
@@ -57,6 +58,18 @@ def instruction_to_ros(instruction: Instruction) -> RosInstruction:
 def instruction_from_ros(message: RosInstruction, topic: str, received_ns: int) -> Instruction:
     """heron_msgs/Instruction → instruction."""
     return Instruction(to_ns(message.header.stamp), message.manoeuvre, message.text)
+
+
+def explanation_to_ros(explanation: Explanation) -> RosExplanation:
+    """Explanation → heron_msgs/Explanation."""
+    return RosExplanation(
+        header=header(explanation.stamp_ns, ""), reason=explanation.reason, english=explanation.english, japanese=explanation.japanese
+    )
+
+
+def explanation_from_ros(message: RosExplanation, topic: str, received_ns: int) -> Explanation:
+    """heron_msgs/Explanation → explanation."""
+    return Explanation(to_ns(message.header.stamp), message.reason, message.english, message.japanese)
 
 
 def control_status_to_ros(status: ControlStatus) -> RosControlStatus:
