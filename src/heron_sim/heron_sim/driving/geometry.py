@@ -140,15 +140,29 @@ def _clipped(polygon: list[Point], x0: float, y0: float, dx: float, dy: float) -
     return kept
 
 
+class Polygon:
+    """A simple polygon on the ground, ready to be asked."""
+
+    def __init__(self, points: NDArray[np.float64]) -> None:
+        """Of (n, 2) corners, either way round."""
+        ends = np.roll(points, -1, axis=0)
+        self._x, self._y, self._end_y = points[:, 0].copy(), points[:, 1].copy(), ends[:, 1].copy()
+        self._dx, self._dy = ends[:, 0] - points[:, 0], ends[:, 1] - points[:, 1]
+        self._rises = self._dy > 0.0
+        self._squares = np.maximum(self._dx**2 + self._dy**2, 1e-18)
+
+    def signed_distance(self, x_m: float, y_m: float) -> float:
+        """Metres from a place to the edge, positive inside; exact."""
+        x, y = x_m - self._x, y_m - self._y
+        share = np.minimum(np.maximum((x * self._dx + y * self._dy) / self._squares, 0.0), 1.0)
+        ex, ey = x - share * self._dx, y - share * self._dy
+        away = math.sqrt((ex * ex + ey * ey).min())
+        spans = (self._y > y_m) != (self._end_y > y_m)
+        left_of = (x * self._dy < y * self._dx) == self._rises
+        inside = int(np.count_nonzero(spans & left_of)) % 2 == 1
+        return away if inside else -away
+
+
 def signed_distance(polygon: NDArray[np.float64], x_m: float, y_m: float) -> float:
     """Metres from a place to the edge of a simple polygon (n, 2), positive inside; exact."""
-    ends = np.roll(polygon, -1, axis=0)
-    steps = ends - polygon
-    dx, dy = x_m - polygon[:, 0], y_m - polygon[:, 1]
-    squares = np.maximum(steps[:, 0] ** 2 + steps[:, 1] ** 2, 1e-18)
-    share = np.clip((dx * steps[:, 0] + dy * steps[:, 1]) / squares, 0.0, 1.0)
-    away = float(np.sqrt(np.min((dx - share * steps[:, 0]) ** 2 + (dy - share * steps[:, 1]) ** 2)))
-    spans = (polygon[:, 1] > y_m) != (ends[:, 1] > y_m)
-    left_of = (dx * steps[:, 1] - dy * steps[:, 0] < 0.0) == (steps[:, 1] > 0.0)
-    inside = int(np.count_nonzero(spans & left_of)) % 2 == 1
-    return away if inside else -away
+    return Polygon(polygon).signed_distance(x_m, y_m)

@@ -206,12 +206,15 @@ class Crossings:
 
 
 def _strips(network: RoadNetwork, route: Route) -> list[_Strip]:
+    ends = (*route.starts_m[1:], route.line.length_m)
+    offsets = route.offsets_m or (0.0,) * len(route.lanes)
     strips = []
     for crossing in network.crossings:
         crossed = dict(crossing.lanes)
-        for lane, start_m in zip(route.lanes, route.starts_m, strict=True):
-            if lane in crossed:
-                here = route.line.at(start_m + crossed[lane])
+        for lane, start_m, end_m, offset_m in zip(route.lanes, route.starts_m, ends, offsets, strict=True):
+            at_m = start_m - offset_m + crossed.get(lane, math.inf)
+            if start_m <= at_m < end_m:
+                here = route.line.at(at_m)
                 place_m, _ = crossing.line.nearest(here.x, here.y)
-                strips.append(_Strip(crossing, start_m + crossed[lane], 0.5 * crossing.width_m, place_m, 0.5 * network.lanes[lane].width_m))
+                strips.append(_Strip(crossing, at_m, 0.5 * crossing.width_m, place_m, 0.5 * network.lanes[lane].width_m))
     return strips

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_sim.driving.geometry import signed_distance
+from heron_sim.driving.geometry import Polygon
 
 CELL_M = 2.0
 SEAM_M = 0.05  # neighbouring polygons may leave a gap of twice this between them
@@ -19,7 +19,7 @@ class Region:
 
     def __init__(self, polygons: Sequence[NDArray[np.float64]]) -> None:
         """Of simple polygons (n, 2), either way round."""
-        self._polygons = tuple(polygons)
+        self._polygons = tuple(Polygon(polygon) for polygon in polygons)
         boxes = [(*polygon.min(axis=0), *polygon.max(axis=0)) for polygon in polygons]
         self._boxes = np.array(boxes, np.float64).reshape(len(boxes), 4)
         self._cells: dict[tuple[int, int], bool | tuple[int, ...]] = {}
@@ -33,7 +33,7 @@ class Region:
         if cell is True:
             return True
         candidates = cell if within_m <= CELL_M else self._near(x_m, y_m, within_m)
-        return any(signed_distance(self._polygons[i], x_m, y_m) >= -within_m for i in candidates or ())
+        return any(self._polygons[i].signed_distance(x_m, y_m) >= -within_m for i in candidates or ())
 
     def all_inside(self, places: Iterable[tuple[float, float]], within_m: float = SEAM_M) -> bool:
         """Whether all of the places are on it."""
@@ -41,7 +41,7 @@ class Region:
 
     def signed_distance(self, x_m: float, y_m: float, reach_m: float = 50.0) -> float:
         """Metres to the region's edge, positive inside: exact outside (at most `reach_m`); inside: to the edge of the deepest polygon."""
-        return max((signed_distance(self._polygons[i], x_m, y_m) for i in self._near(x_m, y_m, reach_m)), default=-reach_m)
+        return max((self._polygons[i].signed_distance(x_m, y_m) for i in self._near(x_m, y_m, reach_m)), default=-reach_m)
 
     def _near(self, x_m: float, y_m: float, reach_m: float) -> tuple[int, ...]:
         boxes = self._boxes
@@ -53,7 +53,7 @@ class Region:
         x, y, half_m = (key[0] + 0.5) * CELL_M, (key[1] + 0.5) * CELL_M, CELL_M * math.sqrt(0.5)
         touching = []
         for i in self._near(x, y, half_m + CELL_M):
-            depth = signed_distance(self._polygons[i], x, y)
+            depth = self._polygons[i].signed_distance(x, y)
             if depth >= half_m:
                 return True
             if depth >= -half_m - CELL_M:
