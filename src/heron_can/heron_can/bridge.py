@@ -11,7 +11,7 @@ from typing import Any
 
 from heron_can.car import Car
 from heron_can.frame import Frame, from_batch
-from heron_can.io import REPLAYED, CanIo
+from heron_can.io import NO_WIRE, CanIo
 from heron_can.logfile import log_frames
 from heron_can.mapping import BusConfig
 from heron_can.monitor import Monitor
@@ -54,7 +54,7 @@ class CanBridge:
         self._assembler = VehicleStateAssembler(car)
         self._odometry = OdometryIntegrator(car.mapping.odometry, wheelbase_m)
         self._monitor = Monitor(car, start_ns)
-        self._replayed = {name for name, config in buses.items() if config.interface in REPLAYED}
+        self._replayed = {name for name, config in buses.items() if config.interface in NO_WIRE}
         self._foreign: Counter[str] = Counter()
         self._counted: Counter[str] = Counter()
         self._ios: dict[str, CanIo] = {}

@@ -51,7 +51,7 @@ def e2e_p11_seed(data_id: int, mode: DataIdMode) -> int:
 
 def e2e_p11_crc(data: bytes, crc_byte: int, seed: int) -> int:
     """CRC of profile 11: over the data id (`seed`), then all of `data` but the CRC's own byte at index `crc_byte`."""
-    return crc8(data[crc_byte + 1 :], crc8(data[:crc_byte], seed))
+    return crc8(data[:crc_byte] + data[crc_byte + 1 :], seed)
 
 
 def toyota_checksum(arbitration_id: int, data: bytes, checksum_byte: int) -> int:

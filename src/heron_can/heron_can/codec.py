@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 _FLOATS = {16: ("<H", "<e"), 32: ("<I", "<f"), 64: ("<Q", "<d")}
 
@@ -23,6 +24,9 @@ class SignalCodec:
         choices: raw → label.
         selector: multiplexer signal that must have one of `selector_values` for this signal to be present; None: always present.
         end_byte: payload bytes needed.
+        order, mask, sign: what follows from them: name of the byte order, all bits of the signal, the bit that says negative (0: none).
+        raw_range: raw values that the bits hold.
+        value_range: DBC values that may be encoded: rounding to the raster may pass minimum and maximum by half a step.
     """
 
     name: str
@@ -39,14 +43,31 @@ class SignalCodec:
     selector: str | None
     selector_values: frozenset[int]
     end_byte: int
+    order: Literal["little", "big"] = field(init=False)
+    mask: int = field(init=False)
+    sign: int = field(init=False)
+    raw_range: tuple[int, int] = field(init=False)
+    value_range: tuple[float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        sign, slack, largest = 1 << (self.length - 1) if self.signed else 0, abs(self.scale) / 2, sys.float_info.max
+        follows = {
+            "order": "little" if self.little else "big",
+            "mask": (1 << self.length) - 1,
+            "sign": sign,
+            "raw_range": (-sign, sign - 1) if self.signed else (0, (1 << self.length) - 1),
+            "value_range": (
+                -largest if self.minimum is None else self.minimum - slack,
+                largest if self.maximum is None else self.maximum + slack,
+            ),
+        }
+        for name, value in follows.items():
+            object.__setattr__(self, name, value)
 
     def raw(self, data: bytes) -> int:
         """The signal's bits as an integer, sign applied. `data` must have the message's length."""
-        if self.little:
-            value = int.from_bytes(data, "little") >> self.shift & ((1 << self.length) - 1)
-        else:
-            value = int.from_bytes(data, "big") >> self.shift & ((1 << self.length) - 1)
-        return value - (1 << self.length) if self.signed and value >> (self.length - 1) else value
+        value = int.from_bytes(data, self.order) >> self.shift & self.mask
+        return value - self.mask - 1 if value & self.sign else value
 
     def value(self, data: bytes) -> float:
         """The DBC value: raw x scale + offset."""
@@ -62,21 +83,22 @@ class SignalCodec:
         Raises:
             ValueError: not finite, beyond the DBC's minimum or maximum, or more than the bits can hold. Nothing wraps or saturates.
         """
-        if not math.isfinite(value):
-            raise ValueError(f"{self.name} = {value}, must be finite")
-        slack = abs(self.scale) / 2  # rounding to the raster may pass the limit by half a step
-        if (self.minimum is not None and value < self.minimum - slack) or (self.maximum is not None and value > self.maximum + slack):
-            raise ValueError(f"{self.name} = {value}, allowed {self.minimum} .. {self.maximum}")
+        least, most = self.value_range
+        if not least <= value <= most:  # NaN neither
+            raise ValueError(self._refusal(value))
         unscaled = (value - self.offset) / self.scale
         if self.is_float:
             integer, real = _FLOATS[self.length]
             return int(struct.unpack(integer, struct.pack(real, unscaled))[0])
         raw = round(unscaled)
-        low, high = (-(1 << (self.length - 1)), (1 << (self.length - 1)) - 1) if self.signed else (0, (1 << self.length) - 1)
+        low, high = self.raw_range
         if not low <= raw <= high:
             ends = sorted((low * self.scale + self.offset, high * self.scale + self.offset))
             raise ValueError(f"{self.name} = {value}, its {self.length} bits hold {ends[0]} .. {ends[1]}")
-        return raw & ((1 << self.length) - 1)
+        return raw & self.mask
+
+    def _refusal(self, value: float) -> str:
+        return f"{self.name} = {value}, " + (f"allowed {self.minimum} .. {self.maximum}" if math.isfinite(value) else "must be finite")
 
 
 class MessageCodec:
@@ -98,6 +120,10 @@ class MessageCodec:
             KeyError: no such signal.
             ValueError: a value that its signal cannot hold.
         """
+        return bytearray(self.word(values).to_bytes(self.length, "little"))
+
+    def word(self, values: Mapping[str, float]) -> int:
+        """The same as one integer, lowest byte first."""
         little = big = 0
         for name, value in values.items():
             codec = self.signals[name]
@@ -105,7 +131,14 @@ class MessageCodec:
                 little |= codec.bits(value) << codec.shift
             else:
                 big |= codec.bits(value) << codec.shift
-        return bytearray(a | b for a, b in zip(little.to_bytes(self.length, "little"), big.to_bytes(self.length, "big"), strict=True))
+        return little | self._turned(big) if big else little
+
+    def placed(self, codec: SignalCodec, bits: int) -> int:
+        """The bits of a signal where it stands in the payload as one integer, lowest byte first."""
+        return bits << codec.shift if codec.little else self._turned(bits << codec.shift)
+
+    def _turned(self, big: int) -> int:
+        return int.from_bytes(big.to_bytes(self.length, "big"), "little")
 
     def byte_of(self, name: str) -> int | None:
         """Index of the byte that the signal fills exactly; None when it is not one whole byte."""

@@ -13,7 +13,8 @@ class CanConfig:
     Attributes:
         vehicle: folder of one car, with can.yaml, its DBC files and vehicle.yaml.
         dbc_search: folders in which DBC files are looked for too.
-        interface: moves all buses of can.yaml to this interface; empty: as can.yaml says. `bag` and `log` replay `source`.
+        interface: moves all buses of can.yaml to this interface; empty: as can.yaml says. `bag` and `log` replay `source`, `sim` is the
+            simulated car of this process.
         source: recording (`bag`) or CAN log file (`log`).
         listen_only: never write to a bus; commands end in the tap (shadow).
         tick_ms: period of /vehicle/state and /odom.
@@ -22,7 +23,7 @@ class CanConfig:
 
     vehicle: str = "config/vehicle/demo"
     dbc_search: tuple[str, ...] = ()
-    interface: Literal["", "socketcan", "virtual", "unix", "bag", "log"] = ""
+    interface: Literal["", "socketcan", "virtual", "unix", "bag", "log", "sim"] = ""
     source: str = ""
     listen_only: bool = False
     tick_ms: int = 10

@@ -19,7 +19,7 @@ from heron_core.errors import HeronError
 if TYPE_CHECKING:
     import can
 
-REPLAYED = ("bag", "log")
+NO_WIRE = ("bag", "log", "sim")
 _RECEIVE_TIMEOUT_S = 0.1
 _PAUSE_S = 0.005  # between bursts: waking up once per frame costs more than the frame; the stamp tells when it came
 _BACKOFF_S = (0.05, 2.0)  # first and longest wait before a lost bus is opened again
@@ -32,7 +32,9 @@ class _BusLostError(Exception):
 
 
 class CanIo:
-    """A bus with a receive thread; on the interfaces `bag` and `log` a bus without wire, fed by `push`, whose sent frames end in the tap.
+    """A bus with a receive thread; on the interfaces of `NO_WIRE` a bus without wire, fed by `push`, whose sent frames end in the tap.
+
+    On `sim` they also go to the simulated car of this process, see `listen`.
 
     Attributes:
         name: of the bus in can.yaml.
@@ -71,8 +73,9 @@ class CanIo:
         self._tx_digest = hashlib.sha256()
         self._stop = threading.Event()
         self._bus: can.BusABC | None = None
+        self._car: Callable[[Frame], object] | None = None
         self._thread: threading.Thread | None = None
-        if config.interface not in REPLAYED:
+        if config.interface not in NO_WIRE:
             self._opener = opener or (lambda: open_bus(name, config))
             self._open()
             self._thread = threading.Thread(target=self._receive, name=f"can {name}", daemon=True)
@@ -118,14 +121,18 @@ class CanIo:
 
     @property
     def up(self) -> bool:
-        """Whether frames can pass now; always on a replayed bus."""
-        return self._bus is not None or self.config.interface in REPLAYED
+        """Whether frames can pass now; always on a bus without wire."""
+        return self._bus is not None or self.config.interface in NO_WIRE
 
     def push(self, frames: Iterable[Frame]) -> None:
-        """Feeds a replayed bus. Frames that the log recorded as sent are in the tap's past, not received: they are passed over."""
+        """Feeds a bus without wire. Frames that the log recorded as sent are in the tap's past, not received: they are passed over."""
         for frame in frames:
             if not frame.flags & FLAG_TX:
                 self._received(frame)
+
+    def listen(self, car: Callable[[Frame], object] | None) -> None:
+        """Hands every frame that is sent on the interface `sim` to the simulated car; None: to nobody any more."""
+        self._car = car
 
     def drain(self, until_ns: int | None = None) -> list[Frame]:
         """Frames received since the last call, in order; those with a later stamp than `until_ns` stay."""
@@ -142,7 +149,7 @@ class CanIo:
         """
         frame = frame if frame.flags & FLAG_TX else frame._replace(flags=frame.flags | FLAG_TX)
         bus = self._bus
-        if not self.config.listen_only and self.config.interface not in REPLAYED:
+        if not self.config.listen_only and self.config.interface not in NO_WIRE:
             import can
 
             try:
@@ -156,6 +163,8 @@ class CanIo:
             self.counts["tx"] += 1
             self._tx_digest.update(_TX_DIGEST.pack(frame.stamp_ns, frame.id, frame.flags, len(frame.data)) + frame.data)
             self._tapped(frame)
+        if self._car is not None and self.config.interface == "sim" and not self.config.listen_only:
+            self._car(frame)
         return True
 
     def watch(self, everything: bool) -> None:

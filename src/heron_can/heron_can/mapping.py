@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from heron_core.vehicle import SIGNALS
 
-Interface = Literal["socketcan", "virtual", "unix", "bag", "log"]
+Interface = Literal["socketcan", "virtual", "unix", "bag", "log", "sim"]
 IMU_FIELDS = ("rate_x", "rate_y", "rate_z", "accel_x", "accel_y", "accel_z")
 GNSS_FIELDS = ("latitude_deg", "longitude_deg", "altitude_m", "horizontal_std_m", "fix")
 
@@ -23,7 +23,7 @@ class BusConfig:
 
     Attributes:
         interface: socketcan on the car; virtual (this process), unix (processes of this machine); bag, log: a recording feeds it, commands end
-            in the tap.
+            in the tap; sim: the simulated car of this process.
         channel: of the interface, e.g. can0.
         bitrate: bit/s; for the record and for error texts, socketcan is configured by `ip link`.
         fd: frames of up to 64 bytes may be sent.

@@ -12,7 +12,7 @@ from heron_can.car import load_car
 from heron_can.config import CanConfig
 from heron_can.driving_mode import DrivingMode
 from heron_can.frame import Frame
-from heron_can.io import REPLAYED
+from heron_can.io import NO_WIRE
 from heron_core.vehicle_model import load_vehicle_model
 from heron_runtime.node import HeronNode
 
@@ -35,7 +35,7 @@ class CanNode(HeronNode):
         buses = car.buses(config.interface, config.listen_only)
         self._bridge = CanBridge(car, buses, self.now_ns(), model.wheelbase_m if model else None, config.queue_frames)
         self.at_end(self._bridge.close)
-        self._simulated = all(bus.interface in REPLAYED for bus in buses.values())
+        self._simulated = all(bus.interface in NO_WIRE for bus in buses.values())
         self._mode = DrivingMode()
         self.subscribe("/control/status", lambda status: self._mode.heard(status, self.instant()), outside=False)
         self._state = self.advertise("/vehicle/state")

@@ -35,6 +35,8 @@ class Protection:
         self._p11 = config.kind == "e2e_p11"
         self._seed = e2e_p11_seed(config.data_id, DataIdMode(config.data_id_mode))
         self.modulus = E2E_P11_COUNTER_MODULUS if self._p11 else (1 << counter.length if counter else 1)
+        self._id_bits = message.placed(nibble, config.data_id >> 8) if nibble else 0
+        self._others = ~(0xFF << 8 * checksum_byte)  # than the checksum
 
     def checksum(self, data: bytes) -> int:
         """The checksum that `data` should carry."""
@@ -48,17 +50,16 @@ class Protection:
 
     def seal(self, data: bytearray, count: int) -> bytes:
         """`data` with counter (`count` modulo the counter's range) and checksum set; their bits must be 0 in it."""
-        sealed = int.from_bytes(data, "little") | self._bits(self.counter, count % self.modulus) | self._bits(self._nibble, self._data_id >> 8)
-        data = bytearray(sealed.to_bytes(len(data), "little"))
-        data[self._byte] = self.checksum(bytes(data))
-        return bytes(data)
+        return self.sealed(int.from_bytes(data, "little"), count)
 
-    def _bits(self, signal: SignalCodec | None, raw: int) -> int:
-        if signal is None:
-            return 0
-        if signal.little:
-            return raw << signal.shift
-        return int.from_bytes((raw << signal.shift).to_bytes(self.message.length, "big"), "little")
+    def sealed(self, word: int, count: int) -> bytes:
+        """The same for a payload as one integer, lowest byte first."""
+        length = self.message.length
+        word |= self._id_bits
+        if self.counter is not None:
+            word |= self.message.placed(self.counter, count % self.modulus)
+        checksum = self.checksum(word.to_bytes(length, "little"))
+        return (word & self._others | checksum << 8 * self._byte).to_bytes(length, "little")
 
 
 class Guard:
@@ -93,8 +94,9 @@ class Guard:
 
     def _judge(self, verdict: Verdict) -> Verdict:
         if verdict is Verdict.OK:
-            self._wrong = max(self._wrong - 1, 0)
-            self.trusted = self.trusted or self._wrong == 0
+            if self._wrong or not self.trusted:
+                self._wrong = max(self._wrong - 1, 0)
+                self.trusted = self.trusted or self._wrong == 0
         else:
             self._wrong = min(self._wrong + 1, MAX_WRONG_COUNTERS)
             self.trusted = self.trusted and self._wrong < MAX_WRONG_COUNTERS
