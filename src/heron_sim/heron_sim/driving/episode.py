@@ -1,0 +1,286 @@
+"""One drive in the world without images: world, planner, control, gate and CAN on simulated time; the same arguments give the same bits."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heron_can.odometry import OdometryIntegrator
+from heron_can.state import VehicleStateAssembler
+from heron_control.can_codec import CanCodec
+from heron_control.codec import RawFrame
+from heron_control.config import TrackerConfig
+from heron_control.engagement import Change
+from heron_control.gate import Gate
+from heron_control.pilot import Pilot
+from heron_control.proving_ground.closed_loop import LoopCar
+from heron_control.proving_ground.simulated_car import TICK_NS
+from heron_core.clock import Instant
+from heron_core.errors import InputError
+from heron_core.signals import Engagement
+from heron_core.stages import Stages
+from heron_core.trajectory import Trajectory
+from heron_core.vehicle import VehicleState
+from heron_sim.config import ScenarioConfig
+from heron_sim.driving.baseline import kinematic
+from heron_sim.driving.expert import Expert, ExpertPlan
+from heron_sim.driving.explain import Explanation
+from heron_sim.driving.judge import DrivingResult, Judge
+from heron_sim.roads.load import load_town
+from heron_sim.roads.route import Route
+from heron_sim.roads.router import plan_route
+from heron_sim.roads.town import Town
+from heron_sim.truth import Truth
+from heron_sim.world import World
+
+START_NS = 1_000_000_000
+PLAN_NS, JUDGE_NS = 100_000_000, 50_000_000
+ODOMETRY_NS = 3_000_000_000
+LATENCY_S = 0.1  # from a plan's stamp until it arrives: `total` of config/budget.yaml
+NEVER_ENGAGED_S = 10.0  # who has not engaged by then will not
+TICKS_TOLD = 100
+TRACK = ("time_s", "x_m", "y_m", "yaw_rad", "speed_mps", "accel_mps2", "steer_rad", "route_s_m")
+POLICIES = ("expert", "kinematic")
+
+# What a policy is asked every 100 ms: points (40, 4), a plan of the expert, or None for no plan.
+Planner = Callable[[Truth, VehicleState], "NDArray[np.float32] | ExpertPlan | None"]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What happened.
+
+    Attributes:
+        seed: of the run.
+        policy: who planned.
+        seconds: that were simulated.
+        driving: by the judge.
+        failures: why it did not pass, a sentence each; empty: passed.
+        track: (n, 8) of `TRACK`, every 50 ms.
+        explanations: (time_s, what the expert said), on change.
+        changes: (time_s, change) of who drives.
+        refused: why plans were refused → times.
+        plans: that were made.
+        digest: sha256 of the track and of all that was said.
+    """
+
+    seed: int
+    policy: str
+    seconds: float
+    driving: DrivingResult
+    failures: tuple[str, ...]
+    track: NDArray[np.float64]
+    explanations: tuple[tuple[float, Explanation], ...] = ()
+    changes: tuple[tuple[float, Change], ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict)
+    plans: int = 0
+    digest: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """It kept all criteria to the end."""
+        return not self.failures
+
+    def report(self) -> dict[str, Any]:
+        """JSON."""
+        return {
+            "seed": self.seed,
+            "policy": self.policy,
+            "seconds": self.seconds,
+            "passed": self.passed,
+            "failures": list(self.failures),
+            "driving": self.driving.report(),
+            "plans": self.plans,
+            "plans_refused": dict(sorted(self.refused.items())),
+            "engagement": [{"time_s": round(time_s, 2), "kind": change.kind, "text": change.text} for time_s, change in self.changes],
+            "explanations": [
+                {"time_s": round(time_s, 2), "reason": said.reason.value, "english": said.english, "japanese": said.japanese}
+                for time_s, said in self.explanations
+            ],
+            "track_sha256": self.digest,
+        }
+
+
+def run_episode(
+    vehicle: LoopCar,
+    folder: Path,
+    scenario: ScenarioConfig,
+    seed: int,
+    policy: str | Planner = "expert",
+    progress: Callable[[float], None] | None = None,
+    latency_s: float = LATENCY_S,
+) -> Episode:
+    """Drives one scenario.
+
+    Args:
+        vehicle: the ego car.
+        folder: that a SUMO network of the scenario is relative to.
+        scenario: what to drive.
+        seed: of town, route, traffic and sensors.
+        policy: `expert`, `kinematic`, or what is asked for plans. One that raises or plans nothing gives a failed episode.
+        progress: is told simulated seconds now and then.
+        latency_s: from a plan's stamp until it arrives.
+
+    Raises:
+        InputError: an unknown policy, an impossible route, or no room to spawn.
+    """
+    town_seed = seed if scenario.town.seed is None else scenario.town.seed
+    town = load_town(scenario.town, town_seed, folder)
+    route = plan_route(town.network, scenario.route, seed)
+    return drive_episode(vehicle, town, route, scenario, seed, policy, progress, latency_s)
+
+
+def drive_episode(
+    vehicle: LoopCar,
+    town: Town,
+    route: Route,
+    scenario: ScenarioConfig,
+    seed: int,
+    policy: str | Planner = "expert",
+    progress: Callable[[float], None] | None = None,
+    latency_s: float = LATENCY_S,
+) -> Episode:
+    """`run_episode` in a given town on a given route."""
+    planner = _planner(policy, vehicle, town, route)
+    loop = _Loop(vehicle, World(town, route, scenario, seed, vehicle, START_NS), planner, latency_s)
+    ticks = round(scenario.seconds * 1e9 / TICK_NS)
+    for i in range(ticks):
+        loop.tick(START_NS + i * TICK_NS)
+        if progress is not None and i % TICKS_TOLD == 0:
+            progress(i * TICK_NS / 1e9)
+        if loop.over:
+            break
+    return loop.episode(scenario, seed, policy if isinstance(policy, str) else "custom")
+
+
+def _planner(policy: str | Planner, vehicle: LoopCar, town: Town, route: Route) -> Planner:
+    if not isinstance(policy, str):
+        return policy
+    if policy not in POLICIES:
+        raise InputError(f"no policy {policy!r} without images; there are: {', '.join(POLICIES)}")
+    if policy == "kinematic":
+        return kinematic
+    expert = Expert(town, route, vehicle.model, vehicle.limits)
+    return lambda truth, state: expert.plan(truth)
+
+
+class _Loop:
+    """One episode in progress."""
+
+    def __init__(self, vehicle: LoopCar, world: World, planner: Planner, latency_s: float) -> None:
+        self._world, self._planner, self._latency_ns = world, planner, round(latency_s * 1e9)
+        self._judge = Judge(world.town, world.route)
+        self._assembler = VehicleStateAssembler(vehicle.car)
+        self._odometry = OdometryIntegrator(vehicle.car.mapping.odometry, vehicle.model.wheelbase_m)
+        self._codec = CanCodec(vehicle.car)
+        gate = Gate(vehicle.limits, vehicle.model, self._codec, self._write)
+        self._pilot = Pilot(TrackerConfig(), vehicle.limits, vehicle.model, gate, False, ODOMETRY_NS)
+        self._pilot.set_planners(1, "planner")
+        self._coming: deque[tuple[int, Trajectory]] = deque()
+        self._plans = 0
+        self._crash = ""
+        self._now_ns = START_NS
+        self._track: list[tuple[float, ...]] = []
+        self._said: list[tuple[float, Explanation]] = []
+        self._changes: list[tuple[float, Change]] = []
+        self._refused: dict[str, int] = {}
+        self._followed = False
+
+    @property
+    def time_s(self) -> float:
+        """Since the start."""
+        return (self._now_ns - START_NS) / 1e9
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will come: a planner that crashed has left a standing car, or nobody ever engaged."""
+        stands = self._world.plant.speed_mps < 0.01
+        return (bool(self._crash) and stands) or (not self._followed and self.time_s > NEVER_ENGAGED_S)
+
+    def tick(self, now_ns: int) -> None:
+        """10 ms: the world moves and tells, plans are made and arrive, the pilot answers."""
+        self._now_ns, at = now_ns, Instant(now_ns, now_ns)
+        for bus, frame in self._world.tick(now_ns):
+            self._assembler.ingest(bus, [frame])
+        state = self._assembler.state(now_ns)
+        self._pilot.add_odometry(self._odometry.update(state))
+        since_ns = now_ns - START_NS
+        if since_ns % JUDGE_NS == 0:
+            truth = self._world.truth()
+            self._observe(truth)
+            if since_ns % PLAN_NS == 0 and not self._crash:
+                self._plan(truth, state)
+        while self._coming and self._coming[0][0] <= now_ns:
+            fault = self._pilot.add_plan(self._coming.popleft()[1], at)
+            if fault is not None:
+                self._refused[fault] = self._refused.get(fault, 0) + 1
+        tick = self._pilot.tick(state, at, lambda: now_ns)
+        self._changes += [(self.time_s, change) for change in tick.changes]
+        self._world.display = self._pilot.engagement.state
+        self._followed = self._followed or self._pilot.engagement.state is Engagement.ENGAGED
+
+    def episode(self, scenario: ScenarioConfig, seed: int, policy: str) -> Episode:
+        """What happened so far."""
+        driving = self._judge.result()
+        track = np.array(self._track, np.float64).reshape(len(self._track), len(TRACK))
+        digest = hashlib.sha256(track.tobytes())
+        for time_s, said in self._said:
+            digest.update(f"{time_s:.3f} {said.reason.value} {said.english} {said.japanese}\n".encode())
+        return Episode(
+            seed=seed,
+            policy=policy,
+            seconds=round(self.time_s + TICK_NS / 1e9, 3),
+            driving=driving,
+            failures=tuple(self._failures(scenario, driving)),
+            track=track,
+            explanations=tuple(self._said),
+            changes=tuple(self._changes),
+            refused=self._refused,
+            plans=self._plans,
+            digest=digest.hexdigest(),
+        )
+
+    def _failures(self, scenario: ScenarioConfig, driving: DrivingResult) -> list[str]:
+        found = [f"the policy crashed: {self._crash}"] if self._crash else []
+        if not self._followed:
+            found.append(f"never engaged: {self._pilot.engagement.reason}")
+        machine = self._pilot.engagement
+        stops = sum(change.kind == "ladder" for _, change in self._changes)
+        return found + driving.failures(scenario.criteria, sum(machine.disengagements.values()) + stops)
+
+    def _observe(self, truth: Truth) -> None:
+        ego = truth.ego
+        self._judge.observe(truth)
+        self._track.append((self.time_s, ego.x_m, ego.y_m, ego.yaw_rad, ego.speed_mps, ego.accel_mps2, ego.steer_rad, ego.route_s_m))
+
+    def _plan(self, truth: Truth, state: VehicleState) -> None:
+        try:
+            found = self._planner(truth, state)
+        except Exception as error:  # whatever a policy does, the episode has an outcome
+            self._crash = f"{type(error).__name__} at {self.time_s:.1f} s: {error}"
+            return
+        if found is None:
+            return
+        if isinstance(found, ExpertPlan):
+            if not self._said or self._said[-1][1] != found.explanation:
+                self._said.append((self.time_s, found.explanation))
+            found = found.points
+        stamp_ns = self._now_ns
+        try:
+            plan = Trajectory.make(stamp_ns, found, self._plans, "planner", Stages(exposure_ns=stamp_ns))
+        except (TypeError, ValueError) as error:
+            self._crash = f"no plan at {self.time_s:.1f} s: {error}"
+            return
+        self._plans += 1
+        self._coming.append((stamp_ns + self._latency_ns, plan))
+
+    def _write(self, raw: RawFrame, now_ns: int) -> bool:
+        self._world.receive(raw.bus, self._codec.frame(raw, now_ns))
+        return True
