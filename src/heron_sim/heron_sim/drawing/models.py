@@ -11,9 +11,13 @@ from heron_core.arrays import read_only
 from heron_sim.drawing.models_car import Lit, Rows, car_rows
 from heron_sim.drawing.models_large import bus_rows, truck_rows
 from heron_sim.drawing.models_people import STRIDES, bicycle_rows, walker_rows
+from heron_sim.drawing.models_signal import lamp_shapes
+from heron_sim.drawing.models_town import town_shapes
 from heron_sim.drawing.models_work import barrier_rows, cone_rows, guide_rows
 from heron_sim.drawing.shapes import F32, ID, placed
 from heron_sim.truth import Actor, ActorKind, GuideSign
+
+__all__ = ["actor_shapes", "lamp_shapes", "town_shapes"]
 
 _STEP_M = 1.4  # two steps of a walker, one turn of a cyclist's pedals over about 5 m
 _PEDAL_M = 5.0
