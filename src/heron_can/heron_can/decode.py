@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heron_can.car import Car, Source
 from heron_can.frame import EXTENDED_KEY, Frame
 from heron_can.protection import Guard, Verdict
-from heron_core.canbus import FLAG_ERROR, FLAG_REMOTE, FLAG_TX
+from heron_core.canbus import FLAG_ERROR, FLAG_EXTENDED, FLAG_REMOTE, FLAG_TX
 
 _NOT_RECEIVED = FLAG_TX | FLAG_ERROR | FLAG_REMOTE
 _USABLE = (Verdict.OK, Verdict.SKIPPED_COUNTER)
@@ -55,7 +55,7 @@ class Decoder:
             followed = []
             for source in chain:
                 message, sample = self._message(car, source), Sample()
-                message.targets.append((source, sample))
+                message.add(source, sample)
                 followed.append((source, sample, message.guard))
             self.chains[name] = tuple(followed)
 
@@ -70,17 +70,17 @@ class Decoder:
         wanted = self._messages[bus]
         newest: int | None = None
         for frame in frames:
-            if frame.flags & _NOT_RECEIVED:
+            stamp_ns, id_, data, flags = frame
+            if flags & _NOT_RECEIVED:
                 continue
-            newest = frame.stamp_ns
-            message = wanted.get(frame.key)
+            newest = stamp_ns
+            message = wanted.get(id_ | EXTENDED_KEY if flags & FLAG_EXTENDED else id_)
             if message is not None:
-                self._take(message, frame, arrival_ns)
+                self._take(message, data, stamp_ns, arrival_ns)
         if newest is not None:
             self.last_rx_ns[bus] = newest
 
-    def _take(self, message: _Message, frame: Frame, arrival_ns: int) -> None:
-        data = frame.data
+    def _take(self, message: _Message, data: bytes, stamp_ns: int, arrival_ns: int) -> None:
         if len(data) != message.length:
             if len(data) < message.length:
                 self.counts[f"length_error {message.name}"] += 1
@@ -92,15 +92,27 @@ class Decoder:
                 self.counts[f"{verdict.value} {message.name}"] += 1
                 if verdict not in _USABLE:
                     return
+        said = int.from_bytes(data, "little") & message.mask
+        if said != message.said:
+            self._read(message, data)
+            message.said = said if message.sound else None
+        for sample in message.told:
+            sample.stamp_ns = stamp_ns
+            sample.arrival_ns = arrival_ns
+            sample.received += 1
+
+    def _read(self, message: _Message, data: bytes) -> None:
+        """Decodes what differs from the last frame."""
+        message.told, message.sound = [], True
         for source, sample in message.targets:
             if source.selector is not None and source.selector.raw(data) not in source.signal.selector_values:
                 continue
             value = self._value(source, data)
-            if value is not None:
+            if value is None:
+                message.sound = False
+            else:
                 sample.value = value
-                sample.stamp_ns = frame.stamp_ns
-                sample.arrival_ns = arrival_ns
-                sample.received += 1
+                message.told.append(sample)
 
     def _value(self, source: Source, data: bytes) -> float | None:
         for signal, required in source.require:
@@ -120,16 +132,34 @@ class Decoder:
         messages, key = self._messages[source.bus], _key(source)
         if key not in messages:
             protection = car.protections.get((source.bus, source.message.name))
-            messages[key] = _Message(source.message.name, source.message.length, Guard(protection) if protection else None, [])
+            messages[key] = _Message(source.message.name, source.message.length, Guard(protection) if protection else None)
         return messages[key]
 
 
 @dataclass(slots=True)
 class _Message:
+    """A mapped message.
+
+    Attributes:
+        mask: bits of the payload, as one integer, lowest byte first, that decide what it says.
+        said: those of the last frame; None: to be decoded again, also if they are the same.
+        told: samples that the last frame brought a value for.
+        sound: nothing of it had to be counted as wrong.
+    """
+
     name: str
     length: int
     guard: Guard | None
-    targets: list[tuple[Source, Sample]]
+    targets: list[tuple[Source, Sample]] = field(default_factory=list)
+    mask: int = 0
+    said: int | None = None
+    told: list[Sample] = field(default_factory=list)
+    sound: bool = True
+
+    def add(self, source: Source, sample: Sample) -> None:
+        self.targets.append((source, sample))
+        for signal in (source.signal, *(signal for signal, _ in source.require), *((source.selector,) if source.selector else ())):
+            self.mask |= source.message.placed(signal, signal.mask)
 
 
 def _key(source: Source) -> int:

@@ -70,8 +70,13 @@ def _signal(chain: Chain, now_ns: int, monotonic_ns: int) -> Signal:
     for source, sample, guard in chain:
         if not sample.received:
             continue
-        age_ns = max(now_ns - sample.stamp_ns, monotonic_ns - sample.arrival_ns, 0)
-        if age_ns <= source.timeout_ns and sample.stamp_ns - now_ns <= FUTURE_NS and (guard is None or guard.trusted):
+        age_ns, arrived_ns = now_ns - sample.stamp_ns, monotonic_ns - sample.arrival_ns
+        fresh = age_ns >= -FUTURE_NS
+        if arrived_ns > age_ns:
+            age_ns = arrived_ns
+        if age_ns < 0:
+            age_ns = 0
+        if fresh and age_ns <= source.timeout_ns and (guard is None or guard.trusted):
             return Signal(sample.value, age_ns, True)
         if best is ABSENT or age_ns < best.age_ns:
             best = Signal(sample.value, age_ns, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # Every signal that a vehicle state can carry: name → unit. Mirrors heron_msgs/VehicleState.
 SIGNALS: Mapping[str, str] = {
@@ -35,8 +36,7 @@ SIGNALS: Mapping[str, str] = {
 NEVER_NS = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """A signal as last received.
 
     Attributes:
@@ -61,15 +61,18 @@ class VehicleState:
     signals: Mapping[str, Signal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        unknown = set(self.signals) - set(SIGNALS)
-        if unknown:
+        if not self.signals.keys() <= SIGNALS.keys():
+            unknown = set(self.signals) - set(SIGNALS)
             raise ValueError(f"unknown vehicle signals {sorted(unknown)}; known: {', '.join(SIGNALS)}")
 
     def __getitem__(self, name: str) -> Signal:
         """The signal called `name`; KeyError when no vehicle state has such a signal."""
-        if name not in SIGNALS:
-            raise KeyError(name)
-        return self.signals.get(name, ABSENT)
+        found = self.signals.get(name)
+        if found is None:
+            if name not in SIGNALS:
+                raise KeyError(name)
+            return ABSENT
+        return found
 
     def valid_value(self, name: str) -> float | None:
         """The signal's value, or None when it is not valid."""
