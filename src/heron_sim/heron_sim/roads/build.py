@@ -15,6 +15,8 @@ from heron_sim.roads.mouths import Arm, arms_of, outline, rounding, span
 from heron_sim.roads.network import Crossing, Junction, RoadNetwork, SignalHead
 from heron_sim.roads.signals import groups_of, heads_of, program_of
 
+_OVERLAP_M = 0.3  # of a street's carriageway with what follows
+
 
 @dataclass(frozen=True)
 class Built:
@@ -124,5 +126,8 @@ def _dense(points: F64) -> F64:
 
 
 def _drivable(layout: Layout, arms: list[list[Arm]], spans: tuple[tuple[float, float], ...]) -> tuple[F64, ...]:
-    roads = [band(street.centre, begin, end, -street.half_m, street.half_m) for street, (begin, end) in zip(layout.streets, spans, strict=True)]
+    roads = [
+        band(street.centre, begin - _OVERLAP_M, end + _OVERLAP_M, -street.half_m, street.half_m)
+        for street, (begin, end) in zip(layout.streets, spans, strict=True)
+    ]
     return (*roads, *(outline(layout, around) for around in arms))

@@ -24,14 +24,22 @@ class Sights:
     begin: F64
     end: F64
 
-    def distance(self, x_m: float, y_m: float) -> float:
-        """From a place to the nearest view, metres."""
+    def distance(self, places: F64, reach_m: float) -> float:
+        """Least distance of any of `places` (n, 2), which lie within `reach_m` of their mean, from any view; metres, inf if far from all."""
         if not len(self.begin):
             return math.inf
-        step = self.end - self.begin
-        place = np.array([x_m, y_m]) - self.begin
-        share = np.clip((place * step).sum(axis=1) / (step**2).sum(axis=1), 0.0, 1.0)
-        return float(np.sqrt(((place - share[:, None] * step) ** 2).sum(axis=1)).min())
+        mean = places.mean(axis=0)
+        near = self._distances(mean[None], self.begin, self.end)[0] < reach_m + 2.0
+        return float(self._distances(places, self.begin[near], self.end[near]).min()) if near.any() else math.inf
+
+    @staticmethod
+    def _distances(places: F64, begin: F64, end: F64) -> F64:
+        """(n, k) from places to segments."""
+        step = end - begin
+        gap = places[:, None, :] - begin
+        share = np.clip((gap * step).sum(axis=2) / (step**2).sum(axis=1), 0.0, 1.0)
+        found: F64 = np.sqrt(((gap - share[:, :, None] * step) ** 2).sum(axis=2))
+        return found
 
 
 def sights_of(built: Built) -> Sights:
@@ -111,7 +119,9 @@ class Roadside:
         c, s = math.cos(house.yaw_rad), math.sin(house.yaw_rad)
         u, v = np.meshgrid(np.linspace(-0.5, 0.5, 5) * house.length_m, np.linspace(-0.5, 0.5, 4) * house.width_m)
         x, y = house.x_m + c * u.ravel() - s * v.ravel(), house.y_m + s * u.ravel() + c * v.ravel()
-        return self._clear_m(x, y) > self._pavement + 0.2 and not placed.meets(house)
+        if placed.meets(house) or self._clear_m(x, y) < self._pavement + 0.2:
+            return False
+        return self._sights.distance(np.stack([x, y], axis=1), 0.5 * math.hypot(house.length_m, house.width_m)) > 1.0
 
     def _trees(self, buildings: list[Building]) -> list[Tree]:
         rng = self._rng
@@ -132,7 +142,7 @@ class Roadside:
         return trees
 
     def _stands_free(self, x: float, y: float, crown_m: float, boxes: F64) -> bool:
-        if self._sights.distance(x, y) < crown_m + 0.5 or self._clear_m(np.array([x]), np.array([y])) < 1.0:
+        if self._sights.distance(np.array([[x, y]]), crown_m) < crown_m + 0.5 or self._clear_m(np.array([x]), np.array([y])) < 1.0:
             return False
         dx, dy = x - boxes[:, 0], y - boxes[:, 1]
         c, s = np.cos(boxes[:, 2]), np.sin(boxes[:, 2])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heron_core.errors import InputError
 from heron_sim.config import RouteConfig
-from heron_sim.roads.line import F64, Line
+from heron_sim.roads.line import Line
 from heron_sim.roads.network import Lane, Manoeuvre, RoadNetwork
 from heron_sim.roads.route import Route, Turn
 
@@ -122,7 +124,10 @@ class _Search:
         return min(beside for beside, _ in self._beside(lane))
 
     def _turns(self, lane: int, made: int, following: int = 0) -> list[_Step] | None:
-        """Steps from a street on that make the wanted turns from number `made` on, or None; `following`: junctions without choice since the last turn."""
+        """Steps from a street on that make the wanted turns from number `made` on, or None.
+
+        `following` counts the junctions without choice since the last turn.
+        """
         if made >= len(self._config.turns):
             return [_Step(lane, lane, None, Manoeuvre.FOLLOW)]
         if made > self._deepest[0]:
@@ -194,7 +199,7 @@ class _Track:
         self.begins: list[int] = []
         self.offsets: list[float] = []
 
-    def _add(self, points: F64) -> int:
+    def _add(self, points: NDArray[Any]) -> int:
         """Appends points; the index of the first of them (the last one before, if they begin there)."""
         begin = max(len(self.points) - 1, 0)
         for x, y in points.tolist():
