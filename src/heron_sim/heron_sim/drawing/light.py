@@ -42,7 +42,9 @@ AIM_X, AIM_Y, AIM_Z = 3, 4, 5  # unit vector along which it shines
 COS_EDGE, COS_FULL = 6, 7  # the cone: dark outside the first, full inside the second
 LAMP_R, LAMP_G, LAMP_B = 8, 9, 10  # radiance of a white surface that faces it at 5 m
 REACH = 11  # metres; nothing beyond
-LAMP_COLUMNS = 12
+BEAM = 12  # 0: a round cone; 1: a head lamp's low beam, flat and cut off above
+MIRRORED = 13  # how strongly a wet road mirrors it
+LAMP_COLUMNS = 14
 
 _KOSCHMIEDER = -math.log(0.05)
 

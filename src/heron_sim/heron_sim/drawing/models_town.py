@@ -12,7 +12,7 @@ from heron_sim.drawing.shapes import COLUMNS, F32, ID, placed
 from heron_sim.roads.town import Town
 
 STATIC_ID = 10_000  # instance id of the first thing that stands about
-PARKED_M = ((4.1, 1.70, 1.50), (4.6, 1.80, 1.45), (3.4, 1.48, 1.70), (4.6, 1.75, 1.85))  # length, width, height by look % 4
+PARKED_M = ((4.4, 1.75, 1.50), (4.4, 1.75, 1.45), (4.4, 1.75, 1.90), (4.4, 1.75, 1.80))  # length, width, height by look % 4
 
 
 def town_shapes(town: Town, lamps_on: bool) -> F32:

@@ -66,9 +66,12 @@ def lamp_light(
         away = math.sqrt(square) + 1e-6
         tx, ty, tz = tx / away, ty / away, tz / away
         cosine = -(tx * lamps[m, li.AIM_X] + ty * lamps[m, li.AIM_Y] + tz * lamps[m, li.AIM_Z])
-        cone = (cosine - lamps[m, li.COS_EDGE]) / (lamps[m, li.COS_FULL] - lamps[m, li.COS_EDGE])
-        cone = min(max(cone, 0.0), 1.0)
-        cone = cone * cone * (3.0 - 2.0 * cone)
+        if lamps[m, li.BEAM] > 0.0:
+            cone = _low_beam(cosine, tz)
+        else:
+            cone = (cosine - lamps[m, li.COS_EDGE]) / (lamps[m, li.COS_FULL] - lamps[m, li.COS_EDGE])
+            cone = min(max(cone, 0.0), 1.0)
+            cone = cone * cone * (3.0 - 2.0 * cone)
         fade = 1.0 - square / (reach * reach)
         strength = fade * fade * 25.0 / (square + 4.0)
         facing = tx * nx + ty * ny + tz * nz
@@ -92,11 +95,32 @@ def lamp_light(
             power *= power
             power *= power
             power *= power
-            s = gloss * power * fade * (0.25 + 0.75 * cone) * 1.6
+            s = gloss * power * fade * (0.25 + 0.75 * cone) * lamps[m, li.MIRRORED]
             mr += s * lamps[m, li.LAMP_R]
             mg += s * lamps[m, li.LAMP_G]
             mb += s * lamps[m, li.LAMP_B]
-    return r, g, b, mr, mg, mb
+    # Near a lamp the light is held back, as an eye and a good camera do.
+    held = 1.0 / (1.0 + 0.22 * (r + g + b) / 3.0)
+    return r * held, g * held, b * held, mr, mg, mb
+
+
+@compiled
+def _low_beam(cosine: float, down: float) -> float:
+    """Share of a head lamp's strength in a direction: `cosine` to its aim, `down` the sine of the angle below the lamp.
+
+    Strongest just below the horizon and falling with the cube further down, so that the road is lit evenly; little above the cut-off (UN R112).
+    """
+    if cosine <= 0.0:
+        return 0.0
+    aside = max(0.0, 1.0 - cosine * cosine - down * down)
+    wide = max(0.0, 1.0 - aside / 0.45)
+    wide *= wide
+    if down < 0.0:
+        steep = min(1.0, 1.0 + down / 0.012)
+        return wide * (0.035 + 0.12 * max(0.0, steep))
+    depth = down / 0.06
+    fall = 1.0 + depth * depth
+    return wide * min(1.0, 0.155 + down / 0.012) / (fall * math.sqrt(fall))
 
 
 @compiled
@@ -149,7 +173,8 @@ def ground_colour(
     mr, mg, mb = 0.0, 0.0, 0.0
     if values[li.GRID_N] > 0.0:
         pr, pg, pb, mr, mg, mb = lamp_light(wx, wy, 0.0, 0.0, 0.0, 1.0, dx, dy, dz, wet, 0.0, values, lamps, starts, items)
-        lr, lg, lb = lr + pr, lg + pg, lb + pb
+        under = 0.25 + 0.75 * lit
+        lr, lg, lb = lr + pr * under, lg + pg * under, lb + pb * under
     r, g, b = red * lr + mr, green * lg + mg, blue * lb + mb
     if mirror > 0.0:
         sr, sg, sb = sky_glossy(dx, dy, -dz, values)
