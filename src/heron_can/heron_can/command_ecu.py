@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from heron_can.car import Car, Command
 from heron_can.frame import EXTENDED_KEY, Frame
@@ -22,8 +22,7 @@ _NOT_COMMANDS = FLAG_ERROR | FLAG_REMOTE
 Reason = Literal["request", "timeout", "checksum", "counter", "rate"]
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(NamedTuple):
     """What the car does for Heron now.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from heron_can.car import Car
 from heron_can.car import Command as CommandMessage
@@ -34,8 +35,7 @@ class Command:
     standstill: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SentFrame:
+class SentFrame(NamedTuple):
     """A frame and the bus that it belongs on; `name` is `steer` or `accel`."""
 
     name: str
@@ -43,8 +43,7 @@ class SentFrame:
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class DecodedCommand:
+class DecodedCommand(NamedTuple):
     """What one command frame says; `value` is an angle (rad, road wheel, left positive) for `steer`, an acceleration (m/s²) for `accel`."""
 
     name: str
@@ -75,22 +74,22 @@ class CommandEncoder:
             message = self._commands[name]
             if count is not None:
                 self._counts[name] = count
-            data = message.protection.seal(payload, self._counts[name]) if message.protection else bytes(payload)
+            data = (
+                message.protection.sealed(payload, self._counts[name]) if message.protection else payload.to_bytes(message.message.length, "little")
+            )
             self._counts[name] += 1
             flags = FLAG_TX | (FLAG_EXTENDED if message.message.extended else 0)
             frames.append(SentFrame(name, message.bus, Frame(stamp_ns, message.message.id, data, flags)))
         return tuple(frames)
 
-    def _payload(self, name: str, message: CommandMessage, command: Command) -> bytearray:
+    def _payload(self, name: str, message: CommandMessage, command: Command) -> int:
+        """As one integer, lowest byte first."""
         value, request = (command.steer_rad, command.steer_request) if name == "steer" else (command.accel_mps2, command.accel_request)
-        values = {
-            **message.constants,
-            message.value: (value - message.offset) / message.scale,
-            message.request: float(request),
-            **({message.standstill: float(command.standstill)} if message.standstill else {}),
-        }
+        values = {**message.constants, message.value: (value - message.offset) / message.scale, message.request: float(request)}
+        if message.standstill:
+            values[message.standstill] = float(command.standstill)
         try:
-            return message.message.encode(values)
+            return message.message.word(values)
         except ValueError as error:
             raise ValueError(f"{name} command {value:g} does not fit {message.message.name}: {error}") from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from heron_can.state import FUTURE_NS
 from heron_control.engagement import Judgement
@@ -35,8 +35,7 @@ KNOWN_WHERE_MAPPED = ("cancel_button", "driver_torque", "throttle", *BODY, *EPS)
 BLIND = ("state_late", "speed_lost", "steer_lost", "signal_lost")
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(NamedTuple):
     """All that one tick is judged by.
 
     Attributes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from heron_control.ladder import Concern, Reason, height
 from heron_core.errors import ConfigError
@@ -71,8 +72,7 @@ class Change:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What one tick found.
 
     Attributes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from heron_control.codec import GRID_SLACK, CommandCodec, Grid, RawFrame
 from heron_control.command import Command
@@ -30,8 +31,7 @@ class _RefusedError(Exception):
     """A command cannot go out; says why as `kind: detail`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What went out.
 
     Attributes:
@@ -152,12 +152,12 @@ class Gate:
             return self._released(measured_rad, now_ns, str(why))
         try:
             narrowed, limited = self._narrowed(command, window)
-            return replace(self._emit(narrowed, window, now_ns), limited=limited)
+            return self._emit(narrowed, window, now_ns)._replace(limited=limited)
         except _RefusedError as why:
             fault = str(why)
         try:
             if window.last.request:
-                return replace(self._emit(self._ladder(command, window), window, now_ns), fault=fault, ladder=True)
+                return self._emit(self._ladder(command, window), window, now_ns)._replace(fault=fault, ladder=True)
         except _RefusedError:
             pass  # the first reason is told
         return self._released(measured_rad, now_ns, fault)
@@ -231,7 +231,7 @@ class Gate:
     def _released(self, measured_rad: float | None, now_ns: int, fault: str) -> Verdict:
         """A frame that requests nothing; without a measured angle it is the last one."""
         if measured_rad is None:
-            return replace(self.close(now_ns), fault=fault or NO_ANGLE)
+            return self.close(now_ns)._replace(fault=fault or NO_ANGLE)
         return self._at_rest(measured_rad, now_ns, fault)
 
     def _at_rest(self, steer_rad: float, now_ns: int, fault: str) -> Verdict:
@@ -240,7 +240,7 @@ class Gate:
         except _RefusedError as why:
             self._last = None
             return Verdict(None, fault=fault or str(why))
-        return replace(verdict, fault=fault or verdict.fault)
+        return verdict._replace(fault=fault or verdict.fault)
 
     def _expressible_angle(self, steer_rad: float) -> float:
         lock = self._model.steer_max_rad

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from heron_control.command import Command
 from heron_core.limits import CEILINGS, Limits
@@ -13,8 +13,7 @@ from heron_core.vehicle_model import VehicleModel
 _, LATERAL_ACCEL_CEILING_MPS2 = CEILINGS["lateral_accel_mps2"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(NamedTuple):
     """Closed range of one value of the next frame, and the names of the limits at its ends."""
 
     low: float
@@ -29,8 +28,7 @@ class Range:
         return "" if value <= self.high + slack else self.high_limit
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """What the next frame may say.
 
     Attributes:

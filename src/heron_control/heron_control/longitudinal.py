@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ SETTLE_S = 1.0
 HELD_MAX_MPS = 1.0  # faster, a car was not held but skids: it is braked as one that moves
 
 
-@dataclass(frozen=True)
-class Drive:
+class Drive(NamedTuple):
     """What is asked along the path.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +26,7 @@ END_CURVATURE_MAX_PER_M = 0.3  # beyond any car's lock
 SMALLEST_TURN = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class PathPoint:
+class PathPoint(NamedTuple):
     """The path at one place: pose in base_link at the plan's stamp, curvature (1/m, left positive), speed (m/s), acceleration (m/s²)."""
 
     pose: SE2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from heron_control.comfort import Comfort
 from heron_control.command import Command
@@ -37,8 +37,7 @@ PENDING_MAX = 100  # what was asked while no tick told it
 AT_REST = Command(0.0, 0.0, False, False)
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """What a tick did.
 
     Attributes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from heron_control.ladder import Reason
 from heron_core.limits import StateLimits
@@ -13,8 +13,7 @@ from heron_core.vehicle import VehicleState
 SOURCES = ("speed", "wheel_fl", "wheel_fr", "wheel_rl", "wheel_rr")
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedView:
+class SpeedView(NamedTuple):
     """What is known of the speed at one tick.
 
     Attributes:
@@ -51,7 +50,7 @@ class SpeedWatch:
         found = self._usable(state)
         if not found:
             return self._without(state, steady_ns)
-        own, highest = statistics.median(found.values()), max(abs(value) for value in found.values())
+        own, highest = statistics.median(found.values()), max(map(abs, found.values()))
         before, self._known, self._known_ns = self._known, (highest, own), steady_ns
         return SpeedView(highest, own, None, None if self._shadow else self._disagreement(found, own, before))
 
@@ -69,7 +68,7 @@ class SpeedWatch:
         return SpeedView(self._known[0], self._known[1], lost)
 
     def _disagreement(self, found: dict[str, float], own: float, before: tuple[float, float] | None) -> Reason | None:
-        low, high = min(found, key=lambda name: found[name]), max(found, key=lambda name: found[name])
+        low, high = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
         if found[high] - found[low] > self._limits.speed_disagreement_mps:
             return Reason("speed_disagrees", f"{high} says {found[high]:.1f} m/s, {low} {found[low]:.1f} m/s")
         if before is not None and abs(own - before[1]) > self._limits.speed_disagreement_mps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +33,7 @@ SLOWEST_MPS = 1.0  # below, lateral acceleration bounds nothing
 OFFSET_SPEED_MIN_MPS = 3.0  # slower, the yaw rate is mostly noise
 
 
-@dataclass(frozen=True, slots=True)
-class Motion:
+class Motion(NamedTuple):
     """What the tracker asks of the car, and how far the car is from the path.
 
     Attributes:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+TURN_RAD = 2.0 * math.pi
+
 
 def wrap_angle(angle_rad: float) -> float:
     """The same direction in (-pi, pi]."""
-    wrapped = math.remainder(angle_rad, 2.0 * math.pi)
+    wrapped = math.remainder(angle_rad, TURN_RAD)
     return math.pi if wrapped == -math.pi else wrapped
 
 
@@ -35,7 +37,10 @@ class SE2:
 
     def between(self, other: SE2) -> SE2:
         """`other` expressed in this frame."""
-        return self.inverse().compose(other)
+        c, s, back = math.cos(self.yaw), math.sin(self.yaw), wrap_angle(-self.yaw)
+        x, y = -c * self.x - s * self.y, s * self.x - c * self.y  # of this motion's inverse, which goes first
+        c, s = math.cos(back), math.sin(back)
+        return SE2(x + c * other.x - s * other.y, y + s * other.x + c * other.y, wrap_angle(back + other.yaw))
 
     def apply(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 2) points of this frame expressed in the parent frame."""

@@ -76,7 +76,9 @@ class VehicleState:
 
     def valid_value(self, name: str) -> float | None:
         """The signal's value, or None when it is not valid."""
-        signal = self[name]
+        signal = self.signals.get(name)
+        if signal is None:
+            signal = self[name]
         return signal.value if signal.valid else None
 
 
