@@ -84,7 +84,7 @@ class ControlConfig:
     mode: Literal["drive", "shadow"] = "drive"
     vehicle: str = "config/vehicle/demo"
     dbc_search: tuple[str, ...] = ()
-    interface: Literal["", "socketcan", "virtual", "unix", "bag", "log"] = ""
+    interface: Literal["", "socketcan", "virtual", "unix", "bag", "log", "sim"] = ""
     listen_only: bool = False
     odometry_s: float = 3.0
     status_period_s: float = 0.05

@@ -54,7 +54,7 @@ class ControlNode(HeronNode):
         for name, bus in buses.items():
             if shadow:
                 check_shadow_bus(name, bus.interface, bus.listen_only)
-            elif car_listens(bus.interface, bus.listen_only):
+            elif car_listens(bus.interface, bus.listen_only) and bus.interface != "sim":  # that one is in this process
                 check_network(os.environ, config.trust_network)
         gate = Gate(limits, model, self._codec, self._write)
         self._pilot = Pilot(

@@ -175,3 +175,47 @@ class ScenarioConfig:
 
     def __post_init__(self) -> None:
         _between(self, seconds=(1.0, 3600.0))
+
+
+@dataclass(frozen=True)
+class WorldNodeConfig:
+    """Parameters of `WorldNode`.
+
+    Attributes:
+        vehicle: folder of the car: rig.yaml, vehicle.yaml, can.yaml, limits.yaml.
+        scenario: path of the scenario's file.
+        seed: of everything that is drawn.
+        seconds: how long; 0: as the scenario says.
+        images: render the cameras.
+        jpeg_quality: of the images, 1 … 100.
+        threads: that encode images.
+    """
+
+    vehicle: str = "config/vehicle/demo"
+    scenario: str = "config/scenario/town.yaml"
+    seed: int = 0
+    seconds: float = 0.0
+    images: bool = True
+    jpeg_quality: int = 90
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        _between(self, seed=(0, 2**31 - 1), seconds=(0.0, 3600.0), jpeg_quality=(1, 100), threads=(1, 64))
+
+
+@dataclass(frozen=True)
+class ExpertNodeConfig:
+    """Parameters of `ExpertNode`.
+
+    Attributes:
+        vehicle, scenario, seed: as those of the world.
+        images: plan on frame sets, as a policy does; else on the truth, without waiting for pictures.
+    """
+
+    vehicle: str = "config/vehicle/demo"
+    scenario: str = "config/scenario/town.yaml"
+    seed: int = 0
+    images: bool = True
+
+    def __post_init__(self) -> None:
+        _between(self, seed=(0, 2**31 - 1))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_core.signals import FixType
+from heron_sim.roads.geo import LocalFrame
 from heron_sim.roads.town import Town
 
 F64 = NDArray[np.float64]
@@ -64,8 +65,6 @@ class GnssReceiver:
 
     def __init__(self, town: Town, seed: int) -> None:
         """Satellites stand still: a run is short."""
-        from heron_sim.roads.geo import LocalFrame
-
         self._random = np.random.default_rng([seed, 0x6E55])
         self._frame = LocalFrame(town.origin)
         azimuth = self._random.uniform(-math.pi, math.pi, SATELLITES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from typing import Protocol
 
 from heron_can.command_ecu import CommandEcu
 from heron_can.ecu import CarEcus
@@ -15,13 +14,14 @@ from heron_control.proving_ground.scripted_driver import Doing
 from heron_control.proving_ground.simulated_car import AT_REST, TICK_NS
 from heron_core.errors import InputError
 from heron_core.signals import Engagement, Instruction
-from heron_core.truth import Actor, EgoTruth, Truth
+from heron_core.truth import EgoTruth, Truth
 from heron_sim.config import ScenarioConfig
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
 from heron_sim.safety_driver import SafetyDriver
 from heron_sim.sensors_gnss import GnssReading, GnssReceiver
+from heron_sim.traffic.traffic import Traffic
 
 TRAFFIC_NS = 50_000_000
 GNSS_NS = 100_000_000
@@ -34,17 +34,6 @@ SAID = {
     Manoeuvre.RIGHT: "turn right at the junction",
     Manoeuvre.STRAIGHT: "go straight on at the junction",
 }
-
-
-class Others(Protocol):
-    """Everybody else on the road."""
-
-    @property
-    def actors(self) -> tuple[Actor, ...]:
-        """As they are now."""
-
-    def step(self, dt_s: float, time_s: float, ego: EgoTruth) -> None:
-        """Moves on by `dt_s`, up to `time_s`."""
 
 
 class World:
@@ -85,13 +74,10 @@ class World:
         self._known = {name.removeprefix("state."): name for name in vehicle.car.sources if name.startswith("state.")}
         self._engaged = False
         self._route_s_m = START_S_M
-        try:
-            self._receiver: GnssReceiver | None = GnssReceiver(town, seed)
-        except ImportError:  # until roads.geo is there
-            self._receiver = None
+        self._receiver = GnssReceiver(town, seed)
         self.gnss: GnssReading | None = None
         self._lamps = tuple(sorted(town.network.groups))
-        self._others = self._people()
+        self._traffic = Traffic(town, route, scenario.traffic, seed)
         self._check_room()
 
     def tick(self, now_ns: int) -> list[tuple[str, Frame]]:
@@ -109,9 +95,9 @@ class World:
         self.now_ns = now_ns
         self._route_s_m = max(self.route.line.nearest(self.plant.x_m, self.plant.y_m, self._route_s_m)[0], 0.0)
         since_ns = now_ns - self.start_ns
-        if self._others is not None and since_ns % TRAFFIC_NS == 0:
-            self._others.step(TRAFFIC_NS / 1e9, time_s, self.ego())
-        if since_ns % GNSS_NS == 0 and self._receiver is not None:
+        if since_ns % TRAFFIC_NS == 0:
+            self._traffic.step(TRAFFIC_NS / 1e9, time_s, self.ego())
+        if since_ns % GNSS_NS == 0:
             self.gnss = self._receiver.read(self.plant.x_m, self.plant.y_m)
         return self._ecus.frames(now_ns, self._values(doing))
 
@@ -138,8 +124,7 @@ class World:
         """Everything as it is now."""
         time_ns = self.now_ns - self.start_ns
         lamps = {group: self.town.network.lamp(group, time_ns / 1e9) for group in self._lamps}
-        actors = () if self._others is None else self._others.actors
-        return Truth(time_ns, self.ego(), actors, lamps, self.now_ns)
+        return Truth(time_ns, self.ego(), self._traffic.actors, lamps, self.now_ns)
 
     def instruction(self) -> Instruction:
         """What the route asks for here."""
@@ -150,14 +135,6 @@ class World:
     def counts(self) -> Counter[str]:
         """Of command frames and of the driver."""
         return self.ecu.counts + Counter({"engaged": self.driver.engaged, "buttons": self.driver.presses})
-
-    def _people(self) -> Others | None:
-        try:
-            from heron_sim.traffic.traffic import Traffic
-        except ImportError:  # until it is there
-            return None
-        people: Others = Traffic(self.town, self.route, self.scenario.traffic, self.seed)
-        return people
 
     def _check_room(self) -> None:
         ego = self.ego()

@@ -14,6 +14,7 @@ _MS = 1_000_000
 class Budget:
     """Milliseconds that each stage may take; `total` is exposure → CAN."""
 
+    capture: float
     decode: float
     preprocess: float
     inference: float
@@ -26,7 +27,12 @@ class Budget:
 
     def latency_ns(self) -> dict[str, int]:
         """Stage → simulated latency of a lock-step run."""
-        return {"decode": round(self.decode * _MS), "preprocess": round(self.preprocess * _MS), "inference": round(self.inference * _MS)}
+        return {
+            "capture": round(self.capture * _MS),
+            "decode": round(self.decode * _MS),
+            "preprocess": round(self.preprocess * _MS),
+            "inference": round(self.inference * _MS),
+        }
 
 
 def load_budget(path: Path) -> Budget:
