@@ -1,0 +1,73 @@
+"""Scenarios by name and by path, and what is wrong with them."""
+
+from pathlib import Path
+
+import pytest
+
+from heron_core.errors import ConfigError, InputError
+from heron_sim.scenario import load_scenario, scenario_names
+
+CONFIG = Path(__file__).resolve().parents[3] / "config" / "scenario"
+NAMES = scenario_names(CONFIG)
+
+
+def test_a_dozen_is_shipped_and_the_default_is_among_them() -> None:
+    assert len(NAMES) >= 12
+    assert {"town", "empty_road", "traffic_guide"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_shipped_scenario_says_what_it_proves(name: str) -> None:
+    scenario = load_scenario(name, CONFIG)
+    text = (CONFIG / f"{name}.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert "Proves" in text.splitlines()[0]
+    assert (scenario.name, scenario.folder) == (name, CONFIG)
+    assert scenario.config.criteria.distance_m > 0.0  # standing still proves nothing
+    assert scenario.config.criteria.at_fault_collisions == scenario.config.criteria.red_lights_run == 0
+
+
+def test_titles_differ() -> None:
+    assert len({load_scenario(name, CONFIG).config.title for name in NAMES}) == len(NAMES)
+
+
+def test_an_unknown_name_lists_the_known_and_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"no scenario 'nightcity'; did you mean night_city\? there are: .*curves, .*town"):
+        load_scenario("nightcity", CONFIG)
+    with pytest.raises(InputError, match=r"no scenario 'xyz'; there are: "):
+        load_scenario("xyz", CONFIG)
+
+
+def test_a_path_is_a_scenario_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("title: mine\nseconds: 5\ntraffic:\n  work_zone: {at_m: 50}\nroute:\n  turns: [left]\n")
+    scenario = load_scenario(str(path), CONFIG)
+    assert (scenario.name, scenario.folder, scenario.config.seconds) == ("mine", tmp_path, 5.0)
+    assert scenario.config.traffic.work_zone is not None
+    assert scenario.config.traffic.work_zone.at_m == 50.0
+    with pytest.raises(InputError, match=r"gone.yaml: no such scenario file"):
+        load_scenario(str(tmp_path / "gone.yaml"), CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("wether: {light: night}", r"mine.yaml: unknown key 'wether'; did you mean 'weather'"),
+        ("weather: {light: noon}", r"mine.yaml: weather: light: 'noon' is not one of day, dusk, night"),
+        ("traffic: {cars: 900}", r"mine.yaml: traffic: cars = 900, allowed 0 .. 200"),
+        ("route: {turns: [back]}", r"mine.yaml: route: turns\[0\]: 'back' is not one of follow, left, right, straight"),
+        ("seconds: 0", r"mine.yaml: seconds = 0.0, allowed 1 .. 3600"),
+        ("- a list", r"mine.yaml: holds list, expected a mapping"),
+        ("a: [", r"mine.yaml: not valid yaml"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        load_scenario(str(path), CONFIG)
+
+
+def test_no_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder of scenarios"):
+        load_scenario("town", tmp_path / "gone")
