@@ -1,0 +1,169 @@
+"""Where vehicles and walkers appear: on lanes and ways near the ego car, with room around them, out of its near view."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heron_sim.roads.network import RoadNetwork
+from heron_sim.traffic.lanes import LaneTable
+from heron_sim.traffic.pedestrians import ABSENT, STAND, WALK, Walkers, WayTable, walker_place
+from heron_sim.traffic.vehicles import NONE, PATH, TRAFFIC, Shift, Vehicles, pose
+from heron_sim.truth import ActorKind
+
+F64 = NDArray[np.float64]
+GAP_M = 9.0
+TIGHT_MPS = 4.5  # connectors slower than this are not for trucks, if there is another way
+STANDING = 0.12  # share of walkers who stand about
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a kind of vehicle is like: ranges of length, width, height (m); wheelbase as a share; IDM; top speed (m/s)."""
+
+    length_m: tuple[float, float]
+    width_m: tuple[float, float]
+    height_m: tuple[float, float]
+    wheelbase: float
+    pull_mps2: float
+    headway_s: float
+    top_mps: tuple[float, float]
+
+
+BUILDS = {
+    ActorKind.CAR: Build((4.1, 4.8), (1.70, 1.85), (1.42, 1.65), 0.6, 1.5, 1.3, (25.0, 35.0)),
+    ActorKind.TRUCK: Build((6.2, 7.2), (2.15, 2.25), (2.7, 3.1), 0.56, 1.0, 1.6, (19.0, 23.0)),
+    ActorKind.BUS: Build((8.6, 9.0), (2.3, 2.35), (2.95, 3.05), 0.5, 0.9, 1.6, (17.0, 19.0)),
+    ActorKind.BICYCLE: Build((1.7, 1.8), (0.55, 0.6), (1.65, 1.8), 0.6, 0.8, 1.2, (4.0, 6.0)),
+}
+
+
+class Spawner:
+    """Draws places and ways; every draw comes from the one generator, in a fixed order."""
+
+    def __init__(self, network: RoadNetwork, net: LaneTable, ways: WayTable, shift: Shift, closed: tuple[int, ...], rng: np.random.Generator) -> None:
+        """`closed`: lanes on which nobody appears."""
+        self._network, self._net, self._ways, self._shift, self._rng = network, net, ways, shift, rng
+        roads = [lane for lane in network.lanes if lane.junction is None and lane.line.length_m > 25.0 and lane.id not in closed]
+        self._roads = np.array([lane.id for lane in roads], np.int64)
+        kerb = [lane.id for lane in roads if (lane.left if network.left_hand else lane.right) is None]
+        self._kerb_roads = np.array(kerb, np.int64)
+        self._middles = np.array([(place.x, place.y) for place in (lane.line.at(lane.line.length_m / 2.0) for lane in network.lanes)]).reshape(-1, 2)
+        self._walks = np.flatnonzero((ways.crossing < 0) & (ways.length > 4.0))
+        middle = ways.first + ways.cells // 2
+        self._way_middles = np.stack([ways.x[middle], ways.y[middle]], axis=1) if len(middle) else np.zeros((0, 2))
+        self._across = -1 if network.left_hand else 1  # a turn over the other direction's lanes
+
+    def build(self, cars: Vehicles, i: int, kind: ActorKind) -> float:
+        """Draws body and temper of row `i`; its height."""
+        rng, like = self._rng, BUILDS[kind]
+        cars.bicycle[i] = kind is ActorKind.BICYCLE
+        cars.length[i], cars.width[i] = rng.uniform(*like.length_m), rng.uniform(*like.width_m)
+        cars.wheelbase[i] = like.wheelbase * cars.length[i]
+        cars.pull[i], cars.headway[i] = like.pull_mps2 * rng.uniform(0.85, 1.15), like.headway_s * rng.uniform(0.85, 1.2)
+        cars.top[i], cars.factor[i] = rng.uniform(*like.top_mps), rng.uniform(0.82, 1.0)
+        return float(rng.uniform(*like.height_m))
+
+    def extend(self, cars: Vehicles, i: int) -> bool:
+        """Continues the path of row `i` until it is full; False if it ends before."""
+        lane = int(cars.lane[i])
+        for k in range(PATH):
+            if cars.path[i, k] < 0:
+                following = self._choose(lane, cars, i)
+                if following < 0:
+                    return False
+                cars.path[i, k] = following
+            lane = int(cars.path[i, k])
+        return True
+
+    def _choose(self, lane: int, cars: Vehicles, i: int) -> int:
+        choices = self._network.lanes[lane].successors
+        if len(choices) > 1:
+            net = self._net
+            if cars.bicycle[i] == 1:
+                choices = tuple(c for c in choices if net.turn[c] != self._across) or choices
+            elif cars.length[i] > 6.0:
+                wide = tuple(c for c in choices if net.allow[net.first[c] : net.first[c] + net.cells[c]].min() > TIGHT_MPS)
+                choices = wide or choices
+        return int(choices[int(self._rng.integers(len(choices)))]) if choices else -1
+
+    def vehicle(self, cars: Vehicles, i: int, centre: tuple[float, float], between_m: tuple[float, float], tries: int) -> bool:
+        """Puts row `i` on a lane at a distance from `centre` within `between_m`, if one of `tries` draws finds room."""
+        roads = self._kerb_roads if cars.bicycle[i] == 1 else self._roads
+        away = np.hypot(self._middles[roads, 0] - centre[0], self._middles[roads, 1] - centre[1])
+        near = roads[(away > between_m[0] - 60.0) & (away < between_m[1] + 60.0)]
+        for _ in range(tries if len(near) else 0):
+            lane = int(near[int(self._rng.integers(len(near)))])
+            low, high = cars.length[i] / 2.0 + 4.0, self._net.stop[lane] - cars.length[i] / 2.0 - 3.0
+            s = float(self._rng.uniform(low, high)) if high > low else -1.0
+            if s > 0.0 and self.put(cars, i, lane, s, centre, between_m):
+                return True
+        return False
+
+    def put(self, cars: Vehicles, i: int, lane: int, s_m: float, centre: tuple[float, float], between_m: tuple[float, float]) -> bool:
+        """Puts row `i` there, if the place is within `between_m` of `centre` and there is room."""
+        network = self._network
+        place = network.lanes[lane].line.at(s_m)
+        if not between_m[0] <= math.hypot(place.x - centre[0], place.y - centre[1]) <= between_m[1]:
+            return False
+        others = (cars.role != NONE) & (np.arange(len(cars.role)) != i)
+        reach = (cars.length + cars.length[i]) / 2.0
+        ahead = cars.s - s_m
+        if (others & (cars.lane == lane) & (np.abs(ahead) - reach < GAP_M)).any():
+            return False
+        if (others & (np.hypot(cars.x - place.x, cars.y - place.y) < reach + 3.0)).any():
+            return False
+        cars.role[i] = TRAFFIC
+        cars.lane[i], cars.s[i] = lane, s_m
+        cars.path[i, :], cars.prev[i, :] = -1, -1
+        net = self._net
+        leaders = others & (cars.lane == lane) & (ahead > 0.0)
+        room = float(np.min((ahead - reach)[leaders], initial=net.stop[lane] - s_m - cars.length[i] / 2.0)) - 3.0
+        allowed = float(net.allow[net.first[lane] + int(s_m / net.step[lane])])
+        cars.v[i] = min(0.75 * allowed, float(cars.top[i]), math.sqrt(2.0 * 1.4 * max(room, 0.0)))
+        for column in (cars.a, cars.wait, cars.lat, cars.lat_goal, cars.yaw_rate, cars.stride):
+            column[i] = 0.0
+        for flag in (cars.blocked, cars.hold, cars.passing):
+            flag[i] = 0
+        cars.grant[i], cars.pace[i] = -1, -1.0
+        if cars.bicycle[i] == 1:
+            cars.lat[i] = self._across * max(float(net.width[lane]) / 2.0 - 0.35, 0.0) * -1.0
+        self.extend(cars, i)
+        pose(net, self._shift, cars, i, 0.0)
+        return True
+
+    def walker(self, walkers: Walkers, i: int, centre: tuple[float, float], between_m: tuple[float, float], tries: int) -> bool:
+        """Puts walker `i` on a sidewalk at a distance from `centre` within `between_m`, if one of `tries` draws hits."""
+        away = np.hypot(self._way_middles[self._walks, 0] - centre[0], self._way_middles[self._walks, 1] - centre[1])
+        near = self._walks[(away > between_m[0] - 40.0) & (away < between_m[1] + 40.0)]
+        if len(near) == 0:
+            return False
+        shares = np.cumsum(self._ways.length[near])
+        for _ in range(tries):
+            way = int(near[int(np.searchsorted(shares, self._rng.uniform(0.0, float(shares[-1]))))])
+            s = float(self._rng.uniform(1.0, float(self._ways.length[way]) - 1.0))
+            x, y, _ = walker_place(self._ways, way, s, 1, 0.0)
+            if between_m[0] <= math.hypot(x - centre[0], y - centre[1]) <= between_m[1]:
+                self.place_walker(walkers, i, way, s, 1 if self._rng.random() < 0.5 else -1)
+                if self._rng.random() < STANDING:
+                    walkers.mode[i], walkers.clock[i] = STAND, float(self._rng.uniform(20.0, 90.0))
+                return True
+        return False
+
+    def place_walker(self, walkers: Walkers, i: int, way: int, s_m: float, ahead: int) -> None:
+        """Puts walker `i` there, drawing its temper."""
+        walkers.mode[i], walkers.way[i], walkers.s[i], walkers.ahead[i] = WALK, way, s_m, ahead
+        walkers.pace[i] = self._rng.uniform(1.05, 1.55)
+        keep = 1.0 if self._network.left_hand else -1.0
+        walkers.side[i] = keep * self._rng.uniform(0.15, 1.0)
+        walkers.clock[i], walkers.v[i], walkers.script[i] = 0.0, 0.0, 0
+        walkers.stride[i] = self._rng.uniform(0.0, 2.0)
+        walkers.x[i], walkers.y[i], walkers.yaw[i] = walker_place(self._ways, way, s_m, ahead, float(walkers.side[i]))
+
+
+def no_walker(walkers: Walkers, i: int) -> None:
+    """Takes walker `i` away."""
+    walkers.mode[i] = ABSENT
