@@ -48,13 +48,12 @@ class PlanPath:
     """
 
     def __init__(self, plan: Trajectory, beyond_accel_mps2: float) -> None:
-        points = plan.points.astype(np.float64)
-        speed = np.maximum(points[:, 3], 0.0)
-        at_stamp = max(2.0 * speed[0] - speed[1], 0.0)
-        self._speed = np.concatenate([[at_stamp], speed])
-        self._x = np.concatenate([[0.0], points[:, 0]])
-        self._y = np.concatenate([[0.0], points[:, 1]])
-        self._yaw = np.unwrap(np.concatenate([[0.0], points[:, 2]]))
+        rows = np.zeros((4, POINTS + 1))  # from the stamp on
+        rows[:, 1:] = plan.points.T
+        self._x, self._y, yaw, speed = rows
+        self._yaw = _unwrapped(yaw)
+        self._speed = np.maximum(speed, 0.0)
+        self._speed[0] = max(2.0 * self._speed[1] - self._speed[2], 0.0)
         self._station = _stations(self._x, self._y, self._yaw)
         self._stations: list[float] = self._station.tolist()
         self._curvature = _curvature(self._station, self._yaw)
@@ -62,7 +61,7 @@ class PlanPath:
         # Numbers out of lists are cheaper than out of arrays.
         self._poses = list(zip(self._x.tolist(), self._y.tolist(), self._yaw.tolist(), strict=True))
         self._motions = list(zip(self._curvature.tolist(), self._speed.tolist(), self._accel.tolist(), strict=True))
-        self._station_steps, self._speed_steps = np.diff(self._station), np.diff(self._speed)
+        self._station_steps, self._speed_steps = self._station[1:] - self._station[:-1], self._speed[1:] - self._speed[:-1]
         self._beyond_accel_mps2 = beyond_accel_mps2
         self.length_m = self._stations[-1]
         self.end_speed_mps = float(self._speed[-1])
@@ -170,20 +169,17 @@ class PlanPath:
         if -behind[0] < CURVATURE_MIN_M:
             return last, float(self._curvature[-1])
         # Points that stand on one spot would outweigh the stretch before them: each weighs by the way that it stands for.
-        weight = np.sqrt(np.maximum(np.gradient(behind), 0.0) + 1e-3)
+        weight = np.sqrt(np.maximum(_gradient(behind), 0.0) + 1e-3)
+        count = len(behind)
+        matrix = np.zeros((2 * count, 3))  # errors of position, then of yaw, by offset, turn and bend
+        matrix[:count, 0], matrix[:count, 1], matrix[:count, 2] = weight, behind * weight, behind * behind / 2.0 * weight
+        matrix[count:, 1], matrix[count:, 2] = END_YAW_M * weight, END_YAW_M * behind * weight
         pose, curvature = last, float(self._yaw[-1] - self._yaw[first]) / -float(behind[0])
         for _ in range(2):  # the second time around the first arc: a tight one is far from a parabola
             x, y, yaw = _arc_points(pose, curvature, behind)
             side = (self._y[first:] - y) * np.cos(yaw) - (self._x[first:] - x) * np.sin(yaw)
-            turned = self._yaw[first:] - yaw
-            ones, zeros = np.ones_like(behind), np.zeros_like(behind)
-            matrix = np.vstack(
-                [
-                    np.column_stack([ones, behind, behind**2 / 2.0]) * weight[:, None],
-                    END_YAW_M * np.column_stack([zeros, ones, behind]) * weight[:, None],
-                ]
-            )
-            offset, turn, bend = np.linalg.lstsq(matrix, np.concatenate([side * weight, END_YAW_M * turned * weight]), rcond=None)[0].tolist()
+            errors = np.concatenate([side * weight, END_YAW_M * (self._yaw[first:] - yaw) * weight])
+            offset, turn, bend = np.linalg.lstsq(matrix, errors, rcond=None)[0].tolist()
             pose = SE2(pose.x - math.sin(pose.yaw) * offset, pose.y + math.cos(pose.yaw) * offset, pose.yaw + turn)
             curvature = min(max(curvature + bend, -END_CURVATURE_MAX_PER_M), END_CURVATURE_MAX_PER_M)
         return pose, curvature
@@ -216,11 +212,27 @@ def _arc_points(start: SE2, curvature_per_m: float, distance_m: Array) -> tuple[
     return start.x + chord * np.cos(heading), start.y + chord * np.sin(heading), start.yaw + turn
 
 
+def _unwrapped(yaw: Array) -> Array:
+    """Without jumps by a turn; most plans have none."""
+    steps = yaw[1:] - yaw[:-1]
+    jumps: bool = np.abs(steps).max() >= math.pi
+    return np.unwrap(yaw) if jumps else yaw
+
+
+def _gradient(values: Array) -> Array:
+    """As `np.gradient` has it, which checks more and takes longer."""
+    found = np.empty_like(values)
+    found[1:-1] = (values[2:] - values[:-2]) / 2.0
+    found[0], found[-1] = values[1] - values[0], values[-1] - values[-2]
+    return found
+
+
 def _stations(x: Array, y: Array, yaw: Array) -> Array:
     """Distance along the path, measured forward: what jitters around a standing car does not add up."""
     middle = (yaw[1:] + yaw[:-1]) / 2.0
-    forward = np.diff(x) * np.cos(middle) + np.diff(y) * np.sin(middle)
-    return np.maximum.accumulate(np.concatenate([[0.0], np.cumsum(forward)]))
+    stations = np.zeros(len(x))
+    stations[1:] = ((x[1:] - x[:-1]) * np.cos(middle) + (y[1:] - y[:-1]) * np.sin(middle)).cumsum()
+    return np.maximum.accumulate(stations)
 
 
 def _curvature(station: Array, yaw: Array) -> Array:

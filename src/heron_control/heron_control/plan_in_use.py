@@ -120,7 +120,7 @@ class PlanInUse:
 
     def _fault(self, plan: Trajectory, at: Instant, driving: bool, speed_mps: float) -> str | None:
         reference = None
-        if driving and self._plan is not None and plan.fault() is None:
+        if driving and self._plan is not None:
             place = self.placement.of(plan.stamp_ns, at.now_ns)
             reference = None if place is None else Reference(self._plan, *place, speed_mps)
         return self.check.fault(plan, at, reference, placed=not driving or reference is not None)
