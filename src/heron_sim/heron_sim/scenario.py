@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heron_core.errors import InputError
@@ -75,3 +75,17 @@ def load_scenario(name: str, folder: Path) -> Scenario:
             meant = f"; did you mean {near[0]}?" if near else ";"
             raise InputError(f"no scenario {name!r}{meant} there are: {', '.join(known)}; or give the path of a .yaml file")
     return Scenario(path.stem, from_mapping(ScenarioConfig, load_yaml(path), str(path)), path.parent)
+
+
+def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
+    """The scenario for another time; None: as long as it says.
+
+    Raises:
+        InputError: a time that no scenario may last.
+    """
+    if seconds is None:
+        return scenario
+    try:
+        return replace(scenario, config=replace(scenario.config, seconds=seconds))
+    except ValueError as error:
+        raise InputError(f"{scenario.name}: {error}") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from heron_core.errors import ConfigError, InputError
-from heron_sim.scenario import load_scenario, scenario_names
+from heron_sim.scenario import lasting, load_scenario, scenario_names
 
 CONFIG = Path(__file__).resolve().parents[3] / "config" / "scenario"
 NAMES = scenario_names(CONFIG)
@@ -71,3 +71,12 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str, message
 def test_no_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder of scenarios"):
         load_scenario("town", tmp_path / "gone")
+
+
+def test_a_scenario_may_last_longer_or_shorter() -> None:
+    town = load_scenario("town", CONFIG)
+    assert lasting(town, None) is town
+    assert lasting(town, 7.0).config.seconds == 7.0
+    assert lasting(town, 7.0).config.traffic == town.config.traffic
+    with pytest.raises(InputError, match=r"town: seconds = 0.0, allowed 1"):
+        lasting(town, 0.0)

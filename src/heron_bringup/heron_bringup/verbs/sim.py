@@ -1,0 +1,122 @@
+"""The simulated world: its scenarios, matrices of them over seeds, and pictures of any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+EXIT_STOPPED = 130
+
+
+@app.callback()
+def sim() -> None:
+    """The simulated world without ROS: scenarios, matrices, pictures; ./heron drive drives in it."""
+
+
+@app.command("list", epilog="Examples: ./heron sim list")
+def list_() -> None:
+    """The scenarios that there are, and what each is about."""
+    from heron_bringup.paths import config_folder
+    from heron_sim.scenario import load_scenario, scenario_names
+
+    folder = config_folder() / "scenario"
+    table = Table("scenario", "what it is", "seconds", "light and sky", box=SIMPLE, pad_edge=False)
+    for name in scenario_names(folder):
+        config = load_scenario(name, folder).config
+        table.add_row(name, config.title, f"{config.seconds:g}", f"{config.weather.light}, {config.weather.sky}")
+    console = Console()
+    console.print(table)
+    console.print("Drive one: ./heron drive --scenario NAME. A scenario is a small yaml file: give a path to use your own.", highlight=False)
+
+
+@app.command(
+    epilog="Examples: ./heron sim matrix --out out/matrix | ./heron sim matrix town traffic_guide --seeds 0:100 --out OUT |"
+    " ./heron sim matrix town --policy kinematic --seeds 0:20 --out OUT"
+)
+def matrix(
+    out: Annotated[Path, typer.Option(help="Folder for runs.jsonl (kept while it runs; a stopped matrix goes on) and report.json.")],
+    scenarios: Annotated[
+        list[str] | None, typer.Argument(help="Names (./heron sim list) or paths of yaml files; default: all that there are.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="As 7, 0:100 (without its end) or 1,5,10:20.")] = "0:10",
+    policy: Annotated[str, typer.Option(help="expert or kinematic.")] = "expert",
+    workers: Annotated[int | None, typer.Option(min=1, max=512, help="Processes; default: one per core.")] = None,
+    vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the demonstration car.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="How long each drive lasts; default: as the scenario says.")] = None,
+) -> None:
+    """Drive scenarios without images over many seeds, and sum up; exit 1 when a drive does not meet its scenario's criteria."""
+    from heron_bringup.paths import config_folder
+    from heron_control.proving_ground.closed_loop import LoopCar
+    from heron_core.errors import InputError
+    from heron_sim.driving.episode import POLICIES
+    from heron_sim.matrix import Row, jobs, parse_seeds, run_matrix, summary
+    from heron_sim.scenario import lasting, load_scenario, scenario_names
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+    if policy not in POLICIES:
+        raise InputError(f"no policy {policy!r} without images; there are: {', '.join(POLICIES)}")
+    folder, car = config_folder() / "scenario", vehicle or config_folder() / "vehicle" / "demo"
+    LoopCar.load(car)  # what is wrong with it is said once, before anything starts
+    chosen = [load_scenario(name, folder) for name in dict.fromkeys(scenarios or scenario_names(folder))]
+    if len({each.name for each in chosen}) < len(chosen):
+        raise InputError(f"two scenarios have the same name: {', '.join(sorted(each.name for each in chosen))}")
+    wanted = jobs([lasting(each, seconds) for each in chosen], parse_seeds(seeds), policy, car)
+    console, rows, stopped = Console(), list[Row](), False
+    bar = Progress(
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()),
+        console=console,
+        transient=True,
+    )
+    with bar as progress:
+        task = progress.add_task("driving", total=len(wanted))
+
+        def on_row(row: Row) -> None:
+            rows.append(row)
+            failed = sum(not each["passed"] for each in rows)
+            progress.update(task, advance=1, description=f"driving, {failed} failed" if failed else "driving")
+
+        try:
+            rows = run_matrix(wanted, out, workers or len(os.sched_getaffinity(0)), on_row)
+        except KeyboardInterrupt:
+            stopped = True
+    summed = {"policy": policy, "seeds": seeds, "wanted": len(wanted), "stopped": stopped, **summary(rows)}
+    (out / "report.json").write_text(json.dumps(summed, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _tell(console, summed)
+    console.print(f"written: {out / 'report.json'}, runs.jsonl", highlight=False)
+    if stopped:
+        console.print(f"stopped by Ctrl-C after {len(rows)} of {len(wanted)} drives; the same command goes on", highlight=False)
+        raise typer.Exit(EXIT_STOPPED)
+    raise typer.Exit(0 if summed["passed"] == summed["runs"] else 1)
+
+
+def _tell(console: Console, summed: dict[str, Any]) -> None:
+    """The table of a matrix, and what failed."""
+    table = Table(title=f"{summed['policy']}: {summed['passed']} of {summed['runs']} drives passed", title_justify="left", box=SIMPLE, pad_edge=False)
+    heads = ("scenario", "passed", "collisions", "at fault", "red lights", "left the road", "mean m", "wall s", "x real time")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "scenario" else "right", no_wrap=True)
+    for name, each in [*summed["scenarios"].items(), ("all", summed)]:
+        if name == "all":
+            table.add_section()
+        colour = "green" if each["passed"] == each["runs"] else "red"
+        counts = [str(each[key]) for key in ("collisions", "at_fault_collisions", "red_lights_run", "left_the_road")]
+        numbers = [f"{each['mean_distance_m']:.0f}", f"{each['wall_s']:.1f}", f"{each['realtime_factor']:.1f}"]
+        table.add_row(name, f"[{colour}]{each['passed']}/{each['runs']}[/{colour}]", *counts, *numbers)
+    console.print(table)
+    told: Sequence[dict[str, Any]] = summed["failures"][:20]
+    for each in told:
+        console.print(f"[red]{each['scenario']}, seed {each['seed']}: {'; '.join(each['failures'])}[/red]", highlight=False)
+    if len(summed["failures"]) > len(told):
+        console.print(f"… and {len(summed['failures']) - len(told)} more: see report.json", highlight=False)
