@@ -182,9 +182,8 @@ class JunctionRules:
         inside = actor.lane == conflict.lane
         to_connector = up.offset_m - actor.lane_s_m
         front = to_connector + conflict.other_begin_m - actor.length_m / 2.0
-        if not inside:
-            if self._held_back(actor, up, conflict, truth, to_connector):
-                return False
+        if not inside and self._held_back(actor, up, conflict, truth, to_connector):
+            return False
         rear = front + (conflict.other_end_m - conflict.other_begin_m) + actor.length_m
         if rear < 0.0:
             return False
@@ -204,7 +203,7 @@ class JunctionRules:
             lamp = truth.lamps.get(conflict.group, Lamp.GREEN)
             before_line = up.stop_m is None or actor.lane_s_m + actor.length_m / 2.0 < up.stop_m + 0.5
             braking = actor.speed_mps**2 / (2.0 * max(to_connector - actor.length_m / 2.0, 0.1))
-            if before_line and (lamp is Lamp.RED and braking < 4.0 or lamp is Lamp.YELLOW and braking < 2.0):
+            if before_line and braking < (4.0 if lamp is Lamp.RED else 2.0 if lamp is Lamp.YELLOW else 0.0):
                 return True
             if not conflict.yields and before_line:
                 return True

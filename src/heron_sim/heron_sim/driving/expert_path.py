@@ -47,7 +47,8 @@ class PathAhead:
 
         def mix(values: F64) -> F64:
             here: F64 = values[index]
-            return here + part * (values[index + 1] - here)
+            mixed: F64 = here + part * (values[index + 1] - here)
+            return mixed
 
         yaw, curvature = mix(route.yaw_rad), mix(route.curvature_per_m)
         beyond = np.maximum(self.s_m - route.s_m[-1], 0.0)

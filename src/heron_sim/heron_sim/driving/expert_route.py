@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,13 +140,14 @@ class RouteMap:
         bend = np.sqrt(LATERAL_ACCEL_MPS2 / np.maximum(np.abs(self.curvature_per_m), 1e-4))
         square = np.maximum(np.minimum(allowed, bend), LOWEST_MPS) ** 2
         lifted = square + 2.0 * SLOW_DOWN_MPS2 * self.s_m  # braking evenly, speed² falls by a straight line over the way
-        return np.sqrt(np.minimum.accumulate(lifted[::-1])[::-1] - 2.0 * SLOW_DOWN_MPS2 * self.s_m)
+        found: F64 = np.sqrt(np.minimum.accumulate(lifted[::-1])[::-1] - 2.0 * SLOW_DOWN_MPS2 * self.s_m)
+        return found
 
     def _gate(self, index: int, turn: Turn) -> Gate:
         lane = self.network.lanes[turn.lane]
         stop_m = turn.begin_m
         entries = list(zip(self.route.lanes, self.route.starts_m, self._zeros_m, strict=True))
-        for before, here in zip(entries[:-1], entries[1:], strict=True):
+        for before, here in pairwise(entries):
             line_m = self.network.lanes[before[0]].stop_s_m
             if here[0] == turn.lane and abs(here[1] - turn.begin_m) < 1.0 and line_m is not None:
                 stop_m = before[2] + line_m

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from heron_core.trajectory import POINTS, STEP_S
 from heron_sim.driving.explain import Reason
-from heron_sim.driving.expert_route import GRID_M
 
 F64 = NDArray[np.float64]
 
@@ -123,8 +122,8 @@ def drive(speed_mps: float, accel_mps2: float, limit_mps: list[float], limit_ste
     Args:
         speed_mps: of the car.
         accel_mps2: of the car.
-        limit_mps: speed to have on an empty road, every `limit_step_m` from the car on.
-        limit_step_m: see there; about `GRID_M`.
+        limit_mps: speed to have on an empty road, every `limit_step_m` of way from the car on.
+        limit_step_m: see there.
         stops: places to stand at.
         leads: whom to follow.
     """
@@ -150,10 +149,8 @@ def drive(speed_mps: float, accel_mps2: float, limit_mps: list[float], limit_ste
         for lead in leads:
             ahead, lead_mps = _lead_at(lead, time)
             gap = lead.gap_m + ahead - way
-            if stands and speed < STAND_MPS and gap < lead.distance_m + RESTART_M:
-                value = -1.0
-            else:
-                value = _for_lead(gap, speed, lead_mps, lead.distance_m)
+            waits = stands and speed < STAND_MPS and gap < lead.distance_m + RESTART_M
+            value = -1.0 if waits else _for_lead(gap, speed, lead_mps, lead.distance_m)
             if value < wished:
                 wished, why = value, lead.reason
         if held:
@@ -196,6 +193,3 @@ def times_to(speed_mps: float, limit_mps: F64, step_m: float, delay_s: float) ->
     lasts = 2.0 * step_m / (speed[1:] + speed[:-1])
     found: F64 = np.concatenate([[0.0], np.cumsum(lasts)]) + delay_s
     return found
-
-
-__all__ = ["GRID_M", "Lead", "Motion", "Stop", "drive", "stop_speed", "stopping_m", "times_to"]
