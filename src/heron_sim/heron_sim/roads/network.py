@@ -103,6 +103,15 @@ class SignalProgram:
         """Length of the cycle."""
         return sum(phase.green_s + phase.yellow_s + phase.all_red_s for phase in self.phases)
 
+    def windows(self, group: int) -> list[tuple[float, float, float]]:
+        """When `group` has green: (begin, end of green, end of yellow) since the cycle began, s, in order."""
+        found, start = [], 0.0
+        for phase in self.phases:
+            if group in phase.green:
+                found.append((start, start + phase.green_s, start + phase.green_s + phase.yellow_s))
+            start += phase.green_s + phase.yellow_s + phase.all_red_s
+        return found
+
     def lamp(self, group: int, time_s: float) -> Lamp:
         """What `group` shows; a group of no phase is always red."""
         return self.outlook(group, time_s)[0]
@@ -123,6 +132,52 @@ class SignalProgram:
                 break
             start = yellow_end + phase.all_red_s
         return Lamp.RED, (red_until - into) if red_until is not None else self.cycle_s
+
+
+@dataclass(frozen=True)
+class TableProgram(SignalProgram):
+    """A cycle as a table, for programs of imported networks.
+
+    Attributes:
+        seconds: of each phase.
+        lamps: group → what it shows in each phase.
+    """
+
+    phases: tuple[Phase, ...] = ()
+    seconds: tuple[float, ...] = ()
+    lamps: Mapping[int, tuple[Lamp, ...]] = field(default_factory=dict)
+
+    @property
+    def cycle_s(self) -> float:
+        """Length of the cycle."""
+        return sum(self.seconds)
+
+    def windows(self, group: int) -> list[tuple[float, float, float]]:
+        """When `group` has green: (begin, end of green, end of yellow) since the cycle began, s, in order; green over the cycle's end counts twice."""
+        found: list[tuple[float, float, float]] = []
+        start, before = 0.0, Lamp.RED
+        for seconds, lamp in zip(self.seconds, self.lamps[group], strict=True):
+            end = start + seconds
+            if lamp is Lamp.GREEN:
+                found.append((found.pop()[0] if before is Lamp.GREEN else start, end, end))
+            elif lamp is Lamp.YELLOW and before is not Lamp.RED:
+                found.append((*found.pop()[:2], end))
+            start, before = end, lamp
+        return found
+
+    def outlook(self, group: int, time_s: float) -> tuple[Lamp, float]:
+        """What `group` shows, and for how long it still will (s): at most a cycle."""
+        into, row, count = (time_s - self.offset_s) % self.cycle_s, self.lamps[group], len(self.seconds)
+        now = 0
+        while now < count - 1 and into >= self.seconds[now]:
+            into -= self.seconds[now]
+            now += 1
+        left = self.seconds[now] - into
+        for k in range(1, count):
+            if row[(now + k) % count] is not row[now]:
+                break
+            left += self.seconds[(now + k) % count]
+        return row[now], left
 
 
 @dataclass(frozen=True)
