@@ -25,7 +25,7 @@ else:
 U8 = NDArray[np.uint8]
 I32 = NDArray[np.int32]
 
-_STEPS = 4096  # of the tone curve's table
+_STEPS = 8192  # of the tone curve's table
 _WHITEST = 16.0  # radiance at the table's end
 _SMALL = 4  # glare is computed on a picture this many times smaller
 
@@ -88,10 +88,10 @@ class Film:
         e = self._exposure
         gain = e.gain * (e.key / max(_mean(radiance), 1e-5)) ** e.adapt
         gain = min(max(gain, 0.6 * e.gain), 1.7 * e.gain)
-        _spread(radiance, self._glow, gain)
+        bright = _spread(radiance, self._glow, gain, e.glare)
         key = (self._seed * 2_654_435_761 + frame * 40_503) & 0x7FFF_FFFF_FFFF
         active = _active(self._drops, frame)
-        _develop(radiance, self._glow, picture, self._table, gain, e.noise, e.glare, key, frame, self._rain, self._drop_of, self._drops, active)
+        _develop(radiance, self._glow, picture, self._table, gain, e.noise, bright, key, frame, self._rain, self._drop_of, self._drops, active)
         return picture
 
 
@@ -113,10 +113,11 @@ def _mean(radiance: F32) -> float:
 
 
 @compiled
-def _spread(radiance: F32, glow: F32, gain: float) -> None:
-    """What is brighter than white, made small and blurred thrice along rows and columns, into `glow`."""
+def _spread(radiance: F32, glow: F32, gain: float, glare: float) -> bool:
+    """What is brighter than white, made small and blurred thrice along rows and columns, times `glare` into `glow`; whether there is any."""
     height, width = glow.shape[0], glow.shape[1]
     any_bright = False
+    share = glare / (_SMALL * _SMALL)
     for j in range(height):
         for i in range(width):
             r, g, b = 0.0, 0.0, 0.0
@@ -126,9 +127,9 @@ def _spread(radiance: F32, glow: F32, gain: float) -> None:
                     g += max(gain * radiance[y, x, 1] - 1.1, 0.0)
                     b += max(gain * radiance[y, x, 2] - 1.1, 0.0)
             any_bright = any_bright or r + g + b > 0.0
-            glow[j, i, 0], glow[j, i, 1], glow[j, i, 2] = r / 16.0, g / 16.0, b / 16.0
+            glow[j, i, 0], glow[j, i, 1], glow[j, i, 2] = r * share, g * share, b * share
     if not any_bright:
-        return
+        return False
     reach = max(1, width // 45)
     row = np.empty((max(width, height), 3), np.float32)
     for step in range(3):
@@ -137,6 +138,7 @@ def _spread(radiance: F32, glow: F32, gain: float) -> None:
             _box(glow[j, :, :], row, width, k)
         for i in range(width):
             _box(glow[:, i, :], row, height, k)
+    return True
 
 
 @compiled
@@ -156,6 +158,69 @@ def _box(line: F32, row: F32, n: int, k: int) -> None:
             line[i, c] = total / (2 * k + 1)
 
 
+@compiled
+def _line(
+    y: int,
+    radiance: F32,
+    glow: F32,
+    picture: U8,
+    table: F32,
+    gain: float,
+    noise: float,
+    bright: bool,
+    key: int,
+    frame: int,
+    rain: bool,
+    drop_of: I32,
+    drops: F32,
+    active: NDArray[np.bool_],
+) -> None:
+    """One line of pixels of `_develop`."""
+    height, width = picture.shape[0], picture.shape[1]
+    last = table.shape[0] - 1
+    whitest, scale = np.float32(_WHITEST), np.float32(last) / np.float32(math.sqrt(_WHITEST))
+    half_x, half_y = np.float32(0.5 * width), np.float32(0.5 * height)
+    fall = np.float32(0.30 / float(half_x * half_x + half_y * half_y))
+    cells = glow.shape[1]
+    one, dark, small = np.float32(1.0), np.float32(0.0), np.float32(1.0 / _SMALL)
+    noise_dark, noise_fall = np.float32(noise / 104.0), np.float32(0.6 / 255.0 * noise / 104.0)
+    j = max((y - _SMALL // 2) // _SMALL, 0)
+    low = min(max(np.float32((y + 0.5) / _SMALL - 0.5) - np.float32(j), dark), one)
+    above, below = glow[j], glow[min(j + 1, glow.shape[0] - 1)]
+    dy = np.float32(y) + np.float32(0.5) - half_y
+    for x in range(width):
+        sx, sy, share, haze = x, y, np.float32(gain), dark
+        if rain:
+            k = drop_of[y, x]
+            if k > 0 and active[k]:  # a drop shows the scene upside down, small, brighter below
+                ox, oy = x - drops[k, 0], y - drops[k, 1]
+                out = (ox * ox + oy * oy) / (drops[k, 2] * drops[k, 2])
+                sx = min(max(int(drops[k, 0] - 3.5 * ox), 0), width - 1)
+                sy = min(max(int(drops[k, 1] - 3.5 * oy), 0), height - 1)
+                share *= np.float32(1.0 - 0.45 * out * out)
+            haze = np.float32(streak(x, y, frame, height))
+        dx = np.float32(x) + np.float32(0.5) - half_x
+        share *= one - (dx * dx + dy * dy) * fall
+        z = np.uint64(key) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        i = max((x - _SMALL // 2) // _SMALL, 0)
+        next_i = min(i + 1, cells - 1)
+        right = min(max((np.float32(x) + np.float32(0.5)) * small - np.float32(0.5) - np.float32(i), dark), one)
+        for c in range(3):
+            value = radiance[sy, sx, c] * share
+            if bright:
+                first = above[i, c] + (above[next_i, c] - above[i, c]) * right
+                value += first + (below[i, c] + (below[next_i, c] - below[i, c]) * right - first) * low
+            if rain:
+                value += haze * (np.float32(0.04) + np.float32(0.35) * value)
+            level = table[np.int32(math.sqrt(min(max(value, dark), whitest)) * scale)]
+            bits = np.int32((z >> np.uint64(16 + 16 * c)) & np.uint64(0xFFFF))
+            grainy = np.float32((bits & 255) + (bits >> 8) - 255)  # triangular, deviation 104
+            level += (noise_dark - noise_fall * level) * grainy
+            picture[y, x, 2 - c] = np.uint8(min(max(level + np.float32(0.5), dark), np.float32(255.0)))
+
+
 @compiled_parallel
 def _develop(
     radiance: F32,
@@ -164,7 +229,7 @@ def _develop(
     table: F32,
     gain: float,
     noise: float,
-    glare: float,
+    bright: bool,
     key: int,
     frame: int,
     rain: bool,
@@ -172,46 +237,8 @@ def _develop(
     drops: F32,
     active: NDArray[np.bool_],
 ) -> None:
-    height, width = picture.shape[0], picture.shape[1]
-    last = table.shape[0] - 1
-    scale = 1.0 / _WHITEST
-    half_x, half_y = 0.5 * width, 0.5 * height
-    round_off = 1.0 / (half_x * half_x + half_y * half_y)
-    for line in prange(height):
-        y = np.int64(line)  # numba's own is unsigned
-        for x in range(width):
-            sx, sy, dim, haze = x, y, 1.0, 0.0
-            if rain:
-                k = drop_of[y, x]
-                if k > 0 and active[k]:  # a drop shows the scene upside down, small, brighter below
-                    ox, oy = x - drops[k, 0], y - drops[k, 1]
-                    out = (ox * ox + oy * oy) / (drops[k, 2] * drops[k, 2])
-                    sx = min(max(int(drops[k, 0] - 3.5 * ox), 0), width - 1)
-                    sy = min(max(int(drops[k, 1] - 3.5 * oy), 0), height - 1)
-                    dim = 1.0 - 0.45 * out * out
-                haze = streak(x, y, frame, height)
-            dx, dy = x + 0.5 - half_x, y + 0.5 - half_y
-            edge = (dx * dx + dy * dy) * round_off
-            light = gain * dim * (1.0 - 0.30 * edge)
-            # Glare between the four nearest cells.
-            u, v = (sx + 0.5) / _SMALL - 0.5, (sy + 0.5) / _SMALL - 0.5
-            i0, j0 = max(int(u), 0), max(int(v), 0)
-            i1, j1 = min(i0 + 1, glow.shape[1] - 1), min(j0 + 1, glow.shape[0] - 1)
-            fu, fv = max(u - i0, 0.0), max(v - j0, 0.0)
-            z = np.uint64(key) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15)
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z = z ^ (z >> np.uint64(31))
-            for c in range(3):
-                top = glow[j0, i0, c] * (1.0 - fu) + glow[j0, i1, c] * fu
-                low = glow[j1, i0, c] * (1.0 - fu) + glow[j1, i1, c] * fu
-                value = radiance[sy, sx, c] * light + glare * (top * (1.0 - fv) + low * fv)
-                value += haze * (0.04 + 0.35 * value)
-                at = math.sqrt(min(max(value, 0.0) * scale, 1.0)) * last
-                i = min(int(at), last - 1)
-                level = table[i] + (table[i + 1] - table[i]) * (at - i)
-                bits = np.int64(z & np.uint64(0xFFFF))
-                z = z >> np.uint64(16)
-                grainy = ((bits & 255) + (bits >> 8) - 255) / 104.0  # unit variance, triangular
-                level += noise * (1.0 - 0.6 * level / 255.0) * grainy
-                picture[y, x, 2 - c] = np.uint8(min(max(level + 0.5, 0.0), 255.0))
+    """Radiance and glare to levels, a line at a time."""
+    for y in prange(picture.shape[0]):
+        _line(
+            np.int64(y), radiance, glow, picture, table, gain, noise, bright, key, frame, rain, drop_of, drops, active
+        )  # numba's own index is unsigned
