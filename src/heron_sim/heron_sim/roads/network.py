@@ -153,7 +153,7 @@ class TableProgram(SignalProgram):
         return sum(self.seconds)
 
     def windows(self, group: int) -> list[tuple[float, float, float]]:
-        """When `group` has green: (begin, end of green, end of yellow) since the cycle began, s, in order; green over the cycle's end counts twice."""
+        """When `group` has green: (begin, end of green, end of yellow) since the cycle began, s; green over the cycle's end counts twice."""
         found: list[tuple[float, float, float]] = []
         start, before = 0.0, Lamp.RED
         for seconds, lamp in zip(self.seconds, self.lamps[group], strict=True):

@@ -190,11 +190,7 @@ class _Import:
         table = None
         if programs:
             program = self._net.programs[programs[0]]
-            lamps = {
-                g: tuple(_LAMPS.get(letter, Lamp.RED) for letter in letters)
-                for (where, _, letters), g in self._group_of.items()
-                if where == junction.id
-            }
+            lamps = {group: row for (where, row), group in self._group_of.items() if where == junction.id}
             table = TableProgram((), program.offset_s, tuple(seconds for seconds, _ in program.phases), lamps)
         return Junction(index, float(x), float(y), connectors, table)
 
