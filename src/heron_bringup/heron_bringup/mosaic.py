@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,18 @@ from heron_bringup.mosaic_layout import Box, Layout, make_layout
 from heron_bringup.path_overlay import draw_plan, ribbon, stations
 from heron_core.errors import InputError
 from heron_core.rig import Rig, load_rig
-from heron_core.signals import ControlStatus
+from heron_core.signals import ControlStatus, Explanation, Instruction
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
 
 DARK, PANEL, WHITE, GREY, GREEN, AMBER = (18, 18, 18), (32, 29, 27), (240, 240, 240), (150, 150, 150), (110, 220, 90), (60, 180, 250)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 ABOVE_M = 45.0  # how far the view from above looks ahead
+WORDS_PX = 56  # height of the line below the cameras, where there are words
 SPEED_APART_NS = 200_000_000
 
 U8 = NDArray[np.uint8]
+Words = Instruction | Explanation
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Moment:
         plan_age_ms: exposure → plan ready, None unknown.
         to_can_ms: exposure → first command on the bus that follows this plan, None: none did.
         earlier_ms: `to_can_ms` of the plans before, for the curve.
+        asked, said: what the route asks for and what the driver says it does; None: nobody says such things in this run.
     """
 
     plan: Trajectory
@@ -51,6 +55,8 @@ class Moment:
     plan_age_ms: float | None
     to_can_ms: float | None
     earlier_ms: Sequence[float] = field(default=())
+    asked: str | None = None
+    said: str | None = None
 
 
 def exposure_to_can_ms(statuses: Iterable[ControlStatus]) -> dict[int, float]:
@@ -63,8 +69,10 @@ def exposure_to_can_ms(statuses: Iterable[ControlStatus]) -> dict[int, float]:
     return found
 
 
-def moments(plans: Sequence[Trajectory], states: Sequence[VehicleState], to_can_ms: Mapping[int, float]) -> list[Moment]:
+def moments(plans: Sequence[Trajectory], states: Sequence[VehicleState], to_can_ms: Mapping[int, float], words: Sequence[Words] = ()) -> list[Moment]:
     """One per plan, in order of time."""
+    spoken = deque(sorted(words, key=lambda word: word.stamp_ns))
+    asked, said = ("", "") if words else (None, None)
     ordered = sorted(plans, key=lambda plan: plan.stamp_ns)
     stamps = np.array([state.stamp_ns for state in states], np.int64)
     found: list[Moment] = []
@@ -74,7 +82,10 @@ def moments(plans: Sequence[Trajectory], states: Sequence[VehicleState], to_can_
         age = plan.stages.durations_ms().get("exposure_to_plan")
         latency = to_can_ms.get(plan.stages.exposure_ns or plan.stamp_ns, plan.stages.durations_ms().get("exposure_to_can", latency))
         speed = _speed(states, stamps, plan.stamp_ns)
-        found.append(Moment(plan, (plan.stamp_ns - ordered[0].stamp_ns) / 1e9, speed, age, latency, tuple(earlier)))
+        while spoken and spoken[0].stamp_ns <= plan.stamp_ns:
+            word = spoken.popleft()
+            asked, said = (word.text or word.manoeuvre, said) if isinstance(word, Instruction) else (asked, word.english)
+        found.append(Moment(plan, (plan.stamp_ns - ordered[0].stamp_ns) / 1e9, speed, age, latency, tuple(earlier), asked, said))
         earlier += [] if latency is None else [latency]
     return found
 
@@ -95,6 +106,7 @@ def make_mosaic(
     *,
     to_can_ms: Mapping[int, float] | None = None,
     title: str = "",
+    words: Sequence[Words] = (),
     config: MosaicConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, ...]:
@@ -108,6 +120,7 @@ def make_mosaic(
         out: an existing folder.
         to_can_ms: see `exposure_to_can_ms`.
         title: stands in the corner, e.g. the policy.
+        words: what the route asks for and what the driver says, at their stamps; they stand below the cameras.
         config: sizes and quality.
         progress: called with pictures done and pictures in all.
 
@@ -120,13 +133,14 @@ def make_mosaic(
     if not plans:
         return ()
     settings = config or MosaicConfig()
-    shown = moments(plans, states, to_can_ms or {})
+    shown = moments(plans, states, to_can_ms or {}, words)
     with open_bag(recording) as bag:
         rig = seen_rig(bag, load_rig(vehicle / "rig.yaml"))
         topics = {topic: camera for topic, camera in camera_topics(bag).items() if camera in rig.cameras}
         layout = make_layout(rig, settings.width)
         widths = {name: box.width for name, box in layout.cameras.items()}
-        with _Video(out / "mosaic.mp4", layout, rate(plans), settings.crf) as video:
+        whole = replace(layout, height=layout.height + WORDS_PX) if words else layout
+        with _Video(out / "mosaic.mp4", whole, rate(plans), settings.crf) as video:
             pictures = pictures_at(bag, topics, [moment.plan.stamp_ns for moment in shown], widths)
             for index, (moment, images) in enumerate(zip(shown, pictures, strict=True)):
                 canvas = draw_mosaic(rig, layout, images, moment, title, settings.half_width_m)
@@ -175,7 +189,13 @@ def draw_mosaic(rig: Rig, layout: Layout, images: Mapping[str, U8], moment: Mome
         _label(canvas, label, box)
     _draw_numbers(canvas, layout.numbers, moment, title)
     _draw_above(canvas, layout.above, moment, half_width_m)
-    return canvas
+    if moment.asked is None and moment.said is None:
+        return canvas
+    words: U8 = np.vstack([canvas, np.full((WORDS_PX, layout.width, 3), PANEL, np.uint8)])
+    size = layout.width / 1400.0
+    _text(words, moment.asked or "", round(24 * size), layout.height + 36, 0.62 * size, AMBER)
+    _text(words, moment.said or "", round(430 * size), layout.height + 37, 0.85 * size, WHITE, 2)
+    return words
 
 
 def _draw_numbers(canvas: U8, box: Box, moment: Moment, title: str) -> None:

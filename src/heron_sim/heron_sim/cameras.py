@@ -13,7 +13,8 @@ from heron_core.frames import CameraFrame
 from heron_core.rig import Rig
 from heron_core.truth import Truth
 from heron_sim.config import WeatherConfig
-from heron_sim.drawing.renderer import Renderer, View
+from heron_sim.drawing.rays import camera_view
+from heron_sim.drawing.renderer import Renderer
 from heron_sim.roads.town import Town
 
 
@@ -32,7 +33,7 @@ class Cameras:
             threads: that encode.
         """
         self.rig = rig
-        views = {name: View.of_camera(camera) for name, camera in rig.cameras.items()}
+        views = {name: camera_view(camera) for name, camera in rig.cameras.items()}
         self._renderer = Renderer(town, views, weather, seed)
         self._quality = [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
         self._pool = ThreadPoolExecutor(threads, "jpeg")

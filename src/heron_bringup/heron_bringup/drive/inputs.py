@@ -17,9 +17,10 @@ from heron_core.rig import dump_rig, load_rig
 from heron_core.vehicle_model import load_vehicle_model
 from heron_vla.folder import load_policy
 
-KINEMATIC = "kinematic"
+KINEMATIC, EXPERT = "kinematic", "expert"
 RESULT_FILES = ("report.json", "mosaic.mp4", "mosaic.jpg", "budget.png")
 RESULT_FOLDERS = ("components", "bag", "vehicle", "log", "spec")
+LARGEST = (1920, 1280)
 MARKER = ".heron-drive"
 """Says that a run made the results in its folder: others are never removed."""
 
@@ -30,31 +31,58 @@ class DriveOptions:
 
     Attributes:
         out: output folder.
-        bag: recording to drive; None for the generated one.
-        lockstep: on simulated time, identical to the bit; else in real time.
+        bag: recording to drive; None: the simulated world.
+        lockstep: a recording on simulated time, identical to the bit; else in real time. The simulated world always is.
         live: the car.
-        policy: a policy folder, or `kinematic`.
+        policy: a policy folder, `kinematic`, or in the simulated world `expert`; None: the expert there, the baseline elsewhere.
         vehicle: folder of the car; None: the recording's own, else the demonstration car.
-        seconds: stop after this much recorded time; None for all.
-        images: make the mosaic.
-        seed: of the generated recording.
+        seconds: stop after this much time; None for all.
+        images: make the mosaic; without, the simulated world has no cameras.
+        seed: of the simulated world, or of the generated recording.
+        scenario: of the simulated world: a name or a file; empty: the town.
+        size: of the simulated cameras' pictures, width and height in pixels.
+        street: the generated calibration street, a recording, in the place of the simulated world.
     """
 
     out: Path
     bag: Path | None = None
     lockstep: bool = False
     live: bool = False
-    policy: str = KINEMATIC
+    policy: str | None = None
     vehicle: Path | None = None
     seconds: float | None = None
     images: bool = True
     seed: int = 0
+    scenario: str = ""
+    size: tuple[int, int] = (640, 400)
+    street: bool = False
 
     def __post_init__(self) -> None:
         if self.live and (self.bag is not None or self.lockstep):
             raise InputError("--live drives the car: it goes neither with --bag nor with --lockstep")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
             raise InputError(f"--seconds {self.seconds} is not a time; give a number above 0")
+        if not (16 <= self.size[0] <= LARGEST[0] and 16 <= self.size[1] <= LARGEST[1]):
+            raise InputError(f"--size {self.size[0]}x{self.size[1]}; allowed 16x16 .. {LARGEST[0]}x{LARGEST[1]}")
+        if self.seed < 0:
+            raise InputError(f"--seed {self.seed}; give 0 or more")
+        if not self.simulated and (self.scenario or self.policy == EXPERT):
+            what = f"--scenario {self.scenario}" if self.scenario else f"--policy {EXPERT}"
+            raise InputError(f"{what} is for the simulated world: it goes neither with --bag nor with --live nor with --street")
+        if self.simulated and not self.images and self.driver != EXPERT:
+            raise InputError(f"--no-images: without cameras only the expert can drive; {self.driver} needs their images")
+        if self.street and self.bag is not None:
+            raise InputError("--street is a recording: it does not go with --bag")
+
+    @property
+    def simulated(self) -> bool:
+        """It is driven in the simulated world."""
+        return not self.live and self.bag is None and not self.street
+
+    @property
+    def driver(self) -> str:
+        """Who plans: `expert`, `kinematic` or a policy folder."""
+        return self.policy or (EXPERT if self.simulated else KINEMATIC)
 
 
 def prepare_out(out: Path, inputs: Sequence[Path] = ()) -> None:

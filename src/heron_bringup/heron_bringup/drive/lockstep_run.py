@@ -11,12 +11,13 @@ from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
 from heron_bringup.drive.result import STATES_SKIPPED, RunResult
 from heron_core.frames import CameraFrame, FrameSet
-from heron_core.signals import ControlStatus
+from heron_core.signals import ControlStatus, Explanation, Instruction
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
 from heron_runtime.launch_reader import Process
 from heron_runtime.lockstep import Scheduler
-from heron_runtime.lockstep_container import run_components
+from heron_runtime.lockstep_container import ComponentCrashError, run_components
+from heron_runtime.topics import topic_row
 
 
 def run_lockstep(
@@ -27,6 +28,8 @@ def run_lockstep(
     out_bag: Path,
     attachments: Mapping[str, bytes],
     progress: Callable[[int], None],
+    images: bool = False,
+    watch: Callable[[Any], None] | None = None,
 ) -> RunResult:
     """Runs the components of `processes` in lock-step.
 
@@ -38,31 +41,38 @@ def run_lockstep(
         out_bag: folder of the recording of everything that was published but images.
         attachments: go into that recording.
         progress: called with recorded time.
+        images: they are recorded too: nothing else has them.
+        watch: gets every message that is published.
     """
     scheduler, result = Scheduler(start_ns, latency_ns), RunResult()
     with BagWriter(out_bag) as writer:
         for name, data in attachments.items():
             writer.attach(name, data)
-        scheduler.tap(_Recorder(writer).write)
+        scheduler.tap(_Recorder(writer, (FrameSet,) if images else (CameraFrame, FrameSet)).write)
         scheduler.tap(_keeper(result))
-        result.components = run_components(processes, scheduler, until_ns, progress)
+        if watch is not None:
+            scheduler.tap(lambda topic, time_ns, message: watch(message))
+        try:
+            result.components = run_components(processes, scheduler, until_ns, progress)
+        except ComponentCrashError as crash:
+            result.components, result.failed = crash.reports, (str(crash),)
     result.end_ns = scheduler.now_ns()
     return result
 
 
 class _Recorder:
-    """Writes what is published; images stay in the recording that they came from."""
+    """Writes what is published but messages of the types `without`; images of a recording stay there."""
 
-    def __init__(self, writer: BagWriter) -> None:
-        self._writer = writer
+    def __init__(self, writer: BagWriter, without: tuple[type, ...]) -> None:
+        self._writer, self._without = writer, without
         self._known: set[str] = set()
 
     def write(self, topic: str, time_ns: int, message: Any) -> None:
-        if isinstance(message, (CameraFrame, FrameSet)):
+        if isinstance(message, self._without):
             return
         if topic not in self._known:
             self._known.add(topic)
-            self._writer.add_topic(topic, ros_type_of(message))
+            self._writer.add_topic(topic, ros_type_of(message), latched=topic_row(topic).quality.latched)
         self._writer.write(topic, time_ns, serialise(message))
 
 
@@ -72,6 +82,8 @@ def _keeper(result: RunResult) -> Callable[[str, int, Any], None]:
     def keep(topic: str, time_ns: int, message: Any) -> None:
         if isinstance(message, Trajectory):
             result.plans.append(message)
+        elif isinstance(message, (Explanation, Instruction)):
+            result.words.append(message)
         elif isinstance(message, ControlStatus):
             result.statuses.append(message)
         elif isinstance(message, VehicleState) and next(states) % STATES_SKIPPED == 0:

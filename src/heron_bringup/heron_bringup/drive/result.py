@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from heron_core.signals import ControlStatus
+from heron_core.signals import ControlStatus, Explanation, Instruction
 from heron_core.trajectory import Trajectory
 from heron_core.vehicle import VehicleState
 
@@ -19,6 +19,7 @@ class RunResult:
         plans: every plan, in order.
         states: vehicle states at 10 Hz, for the picture.
         statuses: control statuses, for exposure → CAN in the picture.
+        words: explanations and instructions, in order of time.
         end_ns: recorded time at the end.
         failed: why the run is not whole, e.g. a process that died.
     """
@@ -27,6 +28,7 @@ class RunResult:
     plans: list[Trajectory] = field(default_factory=list)
     states: list[VehicleState] = field(default_factory=list)
     statuses: list[ControlStatus] = field(default_factory=list)
+    words: list[Explanation | Instruction] = field(default_factory=list)
     end_ns: int = 0
     failed: tuple[str, ...] = ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,37 +13,22 @@ from heron_bag.digest import bag_digest
 from heron_bag.reader import Bag
 from heron_bringup.config import GeneratedConfig
 from heron_bringup.drive.budget import Budget, load_budget
-from heron_bringup.drive.inputs import KINEMATIC, DriveOptions, check_inputs, open_recording, prepare_out, unpack_vehicle
+from heron_bringup.drive.inputs import DriveOptions, check_inputs, open_recording, prepare_out, unpack_vehicle
 from heron_bringup.drive.lockstep_run import run_lockstep
+from heron_bringup.drive.outcome import DriveOutcome, Progress, cache_folder, failures, policy_folder
 from heron_bringup.drive.realtime_run import run_realtime
 from heron_bringup.drive.report import join_reports, write_report
 from heron_bringup.drive.result import RunResult
+from heron_bringup.drive.simulated import drive_simulated
 from heron_bringup.generated import ensure_generated
-from heron_bringup.paths import config_folder, launch_folder, repository_root
+from heron_bringup.paths import config_folder, launch_folder
 from heron_core.errors import InputError
 from heron_runtime.domain import own_domain
 from heron_runtime.launch_reader import Process, parse
-from heron_vla.kinematic import ensure_kinematic
-
-Progress = Callable[[str, float, float], None]
-"""Gets a unit (s, images, pictures), how many are done, and how many there are in all (0: unknown)."""
-
-
-@dataclass(frozen=True)
-class DriveOutcome:
-    """What a run ends with: the tree of `report.json`, and why the run failed its own criteria (empty when it did not)."""
-
-    report: dict[str, Any]
-    failures: tuple[str, ...]
-
-
-def cache_folder() -> Path:
-    """Where generated recordings and built policies are kept: `.heron` of the clone, else of the home folder."""
-    return (repository_root() or Path.home()) / ".heron"
 
 
 def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress) -> DriveOutcome:
-    """Drives a recording (or the car) and writes `report.json`, the output recording and the pictures into `options.out`.
+    """Drives in the simulated world, a recording or the car, and writes `report.json`, the output recording and the pictures into `options.out`.
 
     Args:
         options: what the command line says.
@@ -54,7 +38,9 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     Raises:
         HeronError: an input cannot be used; the text says why.
     """
-    policy = _policy_folder(options.policy)
+    if options.simulated:
+        return drive_simulated(options, say, progress)
+    policy = policy_folder(options.driver)
     budget = load_budget(config_folder() / "budget.yaml")
     if options.live:
         return _drive_live(options, policy, budget, say, progress)
@@ -76,7 +62,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     if options.images and result.plans and not result.failed:
         say("drawing the pictures")
         _pictures(options, path, vehicle, result, report, budget.total, say, progress)
-    return DriveOutcome(report, _failures(report, result))
+    return DriveOutcome(report, failures(report, result))
 
 
 def _generated(seed: int, say: Callable[[str], None], progress: Progress) -> Path:
@@ -86,15 +72,6 @@ def _generated(seed: int, say: Callable[[str], None], progress: Progress) -> Pat
         progress("images", done, total)
 
     return ensure_generated(cache_folder().parent, GeneratedConfig(seed=seed), drawn)
-
-
-def _policy_folder(policy: str) -> Path:
-    if policy == KINEMATIC:
-        return ensure_kinematic(cache_folder() / "policies")
-    folder = Path(policy)
-    if not folder.is_dir():
-        raise InputError(f"--policy {policy} is neither {KINEMATIC!r} nor a folder")
-    return folder
 
 
 def _processes(options: DriveOptions, policy: Path, vehicle: Path, bag: Path | None) -> list[Process]:
@@ -144,7 +121,7 @@ def _drive_live(options: DriveOptions, policy: Path, budget: Budget, say: Callab
     wall_s = time.monotonic() - started_s
     report = _report(options, result, budget, wall_s, result.end_ns - now_ns)
     write_report(report, options.out)
-    return DriveOutcome(report, _failures(report, result))
+    return DriveOutcome(report, failures(report, result))
 
 
 def _report(options: DriveOptions, result: RunResult, budget: Budget, wall_s: float, recorded_ns: int) -> dict[str, Any]:
@@ -156,21 +133,6 @@ def _report(options: DriveOptions, result: RunResult, budget: Budget, wall_s: fl
     report["budget_ms"] = {"total": budget.total}
     report["failed"] = list(result.failed)
     return report
-
-
-def _failures(report: dict[str, Any], result: RunResult) -> tuple[str, ...]:
-    if result.failed or report.get("plans"):
-        return result.failed
-    return (f"no plan was made: {_why_no_plan(report)}",)
-
-
-def _why_no_plan(report: dict[str, Any]) -> str:
-    blind = [name for name, counts in report.get("cameras", {}).items() if not counts.get("frames")]
-    reasons = [f"no frame came from {', '.join(blind)}"] if blind else []
-    if not report.get("can", {}).get("rx"):
-        reasons.append("no CAN frame was received")
-    reasons += [f"{count} refused: {reason}" for reason, count in report.get("plans_refused", {}).items() if count]
-    return "; ".join(reasons) or "see the counters in report.json and /events in the recording of the run"
 
 
 def _pictures(

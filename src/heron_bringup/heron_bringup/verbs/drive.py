@@ -1,4 +1,4 @@
-"""Drive: a recording (in real time or in lock-step), or the car; ends with a report and a picture."""
+"""Drive: in the simulated world, a recording, or the car; ends with a report and a video."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +14,8 @@ EXAMPLES = """Examples:
 
 ./heron drive
 
+./heron drive --scenario traffic_guide --seed 7 --out OUT
+
 ./heron drive --bag REC --lockstep --out OUT
 
 ./heron drive --bag REC --seconds 20 --no-images
@@ -24,14 +26,23 @@ EXAMPLES = """Examples:
 
 @app.command(epilog=EXAMPLES)
 def drive(
-    bag: Annotated[Path | None, typer.Option(help="Recording: a rosbag2 folder, .mcap or .db3. Default: the generated street.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="Recording: a rosbag2 folder, .mcap or .db3. Default: the simulated world.")] = None,
     lockstep: Annotated[bool, typer.Option("--lockstep", help="On simulated time: the same bytes each time, as fast as it goes.")] = False,
     live: Annotated[bool, typer.Option("--live", help="The car: cameras and CAN of --vehicle.")] = False,
-    policy: Annotated[str, typer.Option(help="A policy folder, or 'kinematic'.")] = "kinematic",
+    policy: Annotated[
+        str | None, typer.Option(help="A policy folder, 'kinematic', or 'expert' in the simulated world. Default: expert there, else kinematic.")
+    ] = None,
+    scenario: Annotated[str, typer.Option(help="Of the simulated world: a name (see ./heron sim list) or a yaml file.")] = "",
+    size: Annotated[str, typer.Option(help="Of the simulated cameras' pictures, up to 1920x1280.")] = "640x400",
+    street: Annotated[
+        bool, typer.Option("--street", help="The generated calibration street, a recording, instead of the simulated world.", hidden=True)
+    ] = False,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of the car. Default: the one in the recording.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Stop after this much recorded time.")] = None,
-    images: Annotated[bool, typer.Option("--images/--no-images", help="Make the mosaic video and pictures.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of the generated street.")] = 0,
+    seconds: Annotated[float | None, typer.Option(help="Stop after this much time.")] = None,
+    images: Annotated[
+        bool, typer.Option("--images/--no-images", help="Make the mosaic video and pictures; --no-images: no cameras in the simulated world.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated world.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder for report.json, the recording of the run, and pictures.")] = Path("out/drive"),
 ) -> None:
     """Cameras, policy, control and CAN in one run; commands of a replay go to a shadow bus that no car hears."""
@@ -40,7 +51,7 @@ def drive(
     from heron_bringup.latency_report import print_report
 
     console = Console()
-    options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed)
+    options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed, scenario, _size(size), street)
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("preparing", total=None)
@@ -55,3 +66,12 @@ def drive(
         console.print(f"[bold red]failed:[/] {escape(failure)}", highlight=False, soft_wrap=True)
     if outcome.failures:
         raise typer.Exit(1)
+
+
+def _size(text: str) -> tuple[int, int]:
+    from heron_core.errors import InputError
+
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise InputError(f"--size {text!r} is no size; give WIDTHxHEIGHT, such as 640x400")
+    return int(width), int(height)
