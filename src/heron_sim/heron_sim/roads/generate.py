@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from heron_sim.config import TownConfig
 from heron_sim.roads.build import build
-from heron_sim.roads.markings import paints_of
+from heron_sim.roads.furnish import town_of
 from heron_sim.roads.mirror import mirrored
 from heron_sim.roads.plan import TownPlan
-from heron_sim.roads.roadside import Roadside
 from heron_sim.roads.town import GeoOrigin, Town
 
 _LEFT_ORIGIN = GeoOrigin(35.6800, 139.7600, 40.0)  # Tokyo
@@ -23,9 +24,7 @@ def generate_town(config: TownConfig, seed: int) -> Town:
     """
     seed = seed if config.seed is None else config.seed
     built = build(TownPlan(config, np.random.default_rng([seed, 41])).layout)
-    town = Town(f"town {seed}", built.network, _LEFT_ORIGIN, paints_of(built))
-    town = Roadside(built, np.random.default_rng([seed, 42])).furnish(town)
+    town = town_of(built, f"town {seed}", _LEFT_ORIGIN, seed)
     if config.left_hand:
         return town
-    right = mirrored(town)
-    return Town(right.name, right.network, _RIGHT_ORIGIN, right.paints, right.buildings, right.trees, right.lights, right.signs, right.parked)
+    return replace(mirrored(town), origin=_RIGHT_ORIGIN)

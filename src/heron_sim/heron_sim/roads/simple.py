@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from heron_sim.roads.build import build
 from heron_sim.roads.curve import straight
+from heron_sim.roads.furnish import town_of
 from heron_sim.roads.layout import Layout, Node, Street
-from heron_sim.roads.markings import paints_of
 from heron_sim.roads.mirror import mirrored
-from heron_sim.roads.roadside import Roadside
 from heron_sim.roads.town import GeoOrigin, Town
 
 
@@ -27,6 +24,5 @@ def cross_town(left_hand: bool = True, length_m: float = 150.0, lanes: int = 1) 
         Street(straight(0.0, 0.0, k * math.pi / 2.0, length_m), 0, None, lanes=lanes if k % 2 == 0 else 1, speed_mps=40.0 / 3.6) for k in range(4)
     )
     built = build(Layout(streets, (Node(0.0, 0.0, True, (0, 2)),)))
-    town = Town("cross", built.network, GeoOrigin(35.68, 139.76), paints_of(built))
-    town = Roadside(built, np.random.default_rng([0, 4])).furnish(town)
+    town = town_of(built, "cross", GeoOrigin(35.68, 139.76), 0)
     return town if left_hand else mirrored(town)
