@@ -83,7 +83,13 @@ class Plant:
             raise ValueError(f"speed_mps = {speed_mps}, steer_rad = {steer_rad}: allowed >= 0 and within ±{model.steer_max_rad}")
         self._model = model
         self._random = None if seed is None else np.random.default_rng(seed)
-        self._noise = noise or PlantNoise()
+        noise = self._noise = noise or PlantNoise()
+        # Of speed, angle, yaw rate, the two accelerations, four wheels.
+        speed, accel = noise.speed_sigma_mps, noise.accel_sigma_mps2
+        self._sigmas = (speed, noise.steer_sigma_rad, noise.yaw_rate_sigma_rps, accel, accel, speed, speed, speed, speed)
+        bias = noise.accel_bias_mps2
+        self._biases = (0.0, noise.steer_bias_rad, noise.yaw_rate_bias_rps, bias, bias, 0.0, 0.0, 0.0, 0.0)
+        self._shares = (math.nan, 0.0, 0.0)
         self.x_m, self.y_m, self.yaw_rad = pose.x, pose.y, wrap_angle(pose.yaw)
         self.speed_mps, self.accel_mps2 = speed_mps, 0.0
         self.steer_rad, self.steer_rate_rps = steer_rad, 0.0
@@ -138,16 +144,10 @@ class Plant:
 
     def measured(self) -> dict[str, float]:
         """What the car's sensors say now, by the names of a VehicleState."""
-        speed, steer, yaw_rate, accel_x, accel_y, *wheels = self._errors
+        speed, steer, yaw_rate, accel_x, accel_y, fl, fr, rl, rr = self._errors
         turn, scale = self.yaw_rate_rps, 1.0 + (self._noise.speed_scale if self._random is not None else 0.0)
-        half, ahead = self._model.track_m / 2.0, self._model.wheelbase_m
+        half, ahead = self._model.track_m / 2.0, turn * self._model.wheelbase_m
         left, right = self.speed_mps - turn * half, self.speed_mps + turn * half
-        true_wheels = {
-            "wheel_fl": math.hypot(left, turn * ahead),
-            "wheel_fr": math.hypot(right, turn * ahead),
-            "wheel_rl": abs(left),
-            "wheel_rr": abs(right),
-        }
         moves = self.speed_mps > 0.0  # a wheel that stands gives no pulses, so no noise either
         return {
             "speed": max(self.speed_mps * scale + speed, 0.0) if moves else 0.0,
@@ -155,11 +155,16 @@ class Plant:
             "steer_rate": self.steer_rate_rps,
             "yaw_rate": turn + yaw_rate,
             "accel_x": self.accel_mps2 + accel_x,
-            "accel_y": self.lateral_accel_mps2 + accel_y,
-            **{name: max(value * scale + error, 0.0) if moves else 0.0 for (name, value), error in zip(true_wheels.items(), wheels, strict=True)},
+            "accel_y": self.speed_mps * turn + accel_y,
+            "wheel_fl": max(math.hypot(left, ahead) * scale + fl, 0.0) if moves else 0.0,
+            "wheel_fr": max(math.hypot(right, ahead) * scale + fr, 0.0) if moves else 0.0,
+            "wheel_rl": max(abs(left) * scale + rl, 0.0) if moves else 0.0,
+            "wheel_rr": max(abs(right) * scale + rr, 0.0) if moves else 0.0,
         }
 
     def _advance(self, dt_s: float, steer_cmd: float | None, accel_cmd: float | None, held: bool) -> None:
+        if dt_s != self._shares[0]:  # mostly half a tick
+            self._shares = dt_s, _share(dt_s, self._model.steer_lag_s), _share(dt_s, self._model.accel_lag_s)
         steer = self._steered(dt_s, steer_cmd)
         speed, moving_s = self._accelerated(dt_s, accel_cmd, held)
         distance = (self.speed_mps + speed) / 2.0 * moving_s
@@ -180,7 +185,7 @@ class Plant:
             target = self.steer_rad if self.driver_steer is None else self.driver_steer
         else:
             target = command - (self._noise.steer_bias_rad if self._random is not None else 0.0)
-        wanted = (min(max(target, -lock), lock) - self.steer_rad) * _share(dt_s, self._model.steer_lag_s)
+        wanted = (min(max(target, -lock), lock) - self.steer_rad) * self._shares[1]
         largest = STEER_RATE_MAX_RPS * dt_s
         return self.steer_rad + min(max(wanted, -largest), largest)
 
@@ -190,7 +195,7 @@ class Plant:
         target = (feet or 0.0) if command is None else command
         if feet is not None and feet < 0.0:
             target = min(target, feet)
-        lag, share = self._model.accel_lag_s, _share(dt_s, self._model.accel_lag_s)
+        lag, share = self._model.accel_lag_s, self._shares[2]
         away = self._actuator_mps2 - target
         speed = self.speed_mps + target * dt_s + away * lag * share
         self._actuator_mps2 -= away * share
@@ -201,13 +206,10 @@ class Plant:
         return speed, dt_s
 
     def _draw(self) -> list[float]:
-        """Errors of speed, angle, yaw rate, the two accelerations, four wheels."""
+        """Errors of what the sensors say, in the order of sigmas and biases."""
         if self._random is None:
             return [0.0] * 9
-        noise = self._noise
-        sigmas = [noise.speed_sigma_mps, noise.steer_sigma_rad, noise.yaw_rate_sigma_rps, *[noise.accel_sigma_mps2] * 2, *[noise.speed_sigma_mps] * 4]
-        biases = [0.0, noise.steer_bias_rad, noise.yaw_rate_bias_rps, *[noise.accel_bias_mps2] * 2, *[0.0] * 4]
-        return [bias + sigma * value for bias, sigma, value in zip(biases, sigmas, self._random.standard_normal(9).tolist(), strict=True)]
+        return [bias + sigma * value for bias, sigma, value in zip(self._biases, self._sigmas, self._random.standard_normal(9).tolist(), strict=True)]
 
 
 class _DeadTime(Generic[T]):

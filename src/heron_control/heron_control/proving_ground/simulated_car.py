@@ -51,7 +51,7 @@ class SimulatedCar:
         self.driver = ScriptedDriver(acts)
         self._ecus = CarEcus(car, start_ns)
         self._model, self._course, self._start_ns = model, course, start_ns
-        self._known = {name.removeprefix("state.") for name in car.sources if name.startswith("state.")}
+        self._known = [(name.removeprefix("state."), name) for name in car.sources if name.startswith("state.")]
         self._along_m = 0.0
         self.followed = Followed(None, None, False)
         self.doing = Doing({}, None, False, ())
@@ -68,7 +68,7 @@ class SimulatedCar:
         self.plant.driver_steer, self.plant.driver_accel = self._hands(), self.doing.accel_mps2
         self.plant.step(TICK_NS / 1e9, followed.steer_rad, followed.accel_mps2, followed.hold)
         values = {**AT_REST, **self.plant.measured(), **self.doing.signals}
-        return self._ecus.frames(now_ns, {f"state.{name}": value for name, value in values.items() if name in self._known})
+        return self._ecus.frames(now_ns, {key: values[name] for name, key in self._known if name in values})
 
     def truth(self) -> dict[str, Any]:
         """Motion, error to the course, what is followed; JSON."""
