@@ -6,9 +6,9 @@ import math
 from bisect import bisect_right
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from heron_sim.drawing.compiled import compiled
 from heron_sim.roads.route import Route
 from heron_sim.traffic.vehicles import EGO, PATH, Vehicles
 from heron_sim.truth import EgoTruth
@@ -18,7 +18,7 @@ OFF_ROUTE_M = 5.0
 REACH_CELLS = 60
 
 
-@njit(cache=True)
+@compiled
 def nearest_cell(x: F64, y: F64, px: float, py: float, first: int, last: int) -> tuple[int, float]:
     """The point of x, y among rows first … last - 1 nearest to (px, py), and its distance."""
     best, found = 1e18, first
@@ -62,8 +62,9 @@ class EgoRow:
             cars.lane[i] = -1
             return
         lanes, starts = self._route.lanes, self._route.starts_m
+        offsets = self._route.offsets_m
         at = max(bisect_right(starts, self.route_s_m) - 1, 0)
-        cars.lane[i], cars.s[i] = lanes[at], self.route_s_m - starts[at]
+        cars.lane[i], cars.s[i] = lanes[at], self.route_s_m - starts[at] + (offsets[at] if offsets else 0.0)
         following, before = lanes[at + 1 : at + 1 + PATH], lanes[max(at - 2, 0) : at][::-1]
         cars.path[i, : len(following)] = following
         cars.prev[i, : len(before)] = before

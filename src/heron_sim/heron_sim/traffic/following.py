@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from heron_sim.drawing.compiled import compiled
 from heron_sim.traffic.lanes import LaneTable
-from heron_sim.traffic.permits import next_connector, rear_on, travel_time
+from heron_sim.traffic.permits import rear_on, travel_time
 from heron_sim.traffic.vehicles import EGO, NONE, PATH, TRAFFIC, Shift, Vehicles, along, place
 
 F64 = NDArray[np.float64]
@@ -26,7 +26,7 @@ HARDEST_MPS2 = 8.0
 BEFORE_CROSSING_M = 1.0
 
 
-@njit(cache=True)
+@compiled
 def follow(v: float, v0: float, pull: float, headway: float, gap: float, v_leader: float) -> float:
     """IDM's acceleration towards a leader `gap` ahead; of a free road with a far gap."""
     free = pull * (1.0 - (v / max(v0, 0.1)) ** 4)
@@ -36,7 +36,7 @@ def follow(v: float, v0: float, pull: float, headway: float, gap: float, v_leade
     return free - pull * (wished / max(gap, 0.1)) ** 2
 
 
-@njit(cache=True)
+@compiled
 def stop_at(v: float, d: float) -> float:
     """Acceleration that brings a vehicle to a stop within `d`: evenly, as late as comfort allows, harder only if it must."""
     if d < 0.05:
@@ -47,57 +47,62 @@ def stop_at(v: float, d: float) -> float:
     return (math.sqrt(2.0 * COMFORT_MPS2 * d) - v) / REACT_S - COMFORT_MPS2
 
 
-@njit(cache=True)
+@compiled
 def bends(net: LaneTable, cars: Vehicles, i: int) -> float:
     """Speed that the lane here and the next lanes allow now."""
     lane, s = cars.lane[i], cars.s[i]
-    k = net.first[lane] + min(int(max(s, 0.0) / net.step[lane]), net.cells[lane] - 1)
+    k = net.lanes.first[lane] + min(int(max(s, 0.0) / net.lanes.step[lane]), net.lanes.count[lane] - 1)
     factor = cars.factor[i]
-    wished = min(net.allow[k] * factor, cars.top[i])
-    base = net.length[lane] - s
+    wished = min(net.cells.allow[k] * factor, cars.top[i])
+    base = net.lanes.length[lane] - s
     for n in range(PATH):
         lane = cars.path[i, n]
         if lane < 0 or base > 80.0:
             break
-        entry = min(net.allow[net.first[lane]] * factor, cars.top[i])
+        entry = min(net.cells.allow[net.lanes.first[lane]] * factor, cars.top[i])
         wished = min(wished, math.sqrt(entry * entry + 2.6 * max(base, 0.0)))
-        base += net.length[lane]
+        base += net.lanes.length[lane]
     return wished
 
 
-@njit(cache=True)
-def gap_to(net: LaneTable, cars: Vehicles, i: int, j: int) -> float:
-    """Bumper to bumper along the way of `i` to `j`; 1e9 if `j` is not ahead on that way."""
-    half = (cars.length[i] + cars.length[j]) / 2.0
-    lane, base = cars.lane[i], -cars.s[i]
-    for k in range(-1, PATH):
-        if k >= 0:
-            base += net.length[lane]
-            lane = cars.path[i, k]
-            if lane < 0 or base > 100.0:
-                return 1e9
-            if net.junction[lane] >= 0 and cars.lane[j] != lane:
-                for row in range(net.conflict_first[lane], net.conflict_first[lane + 1]):
-                    if net.conflict_fork[row] == 1:
-                        rear = rear_on(net, cars, j, net.conflict_lane[row])
-                        if rear < net.conflict_other_end[row] + 0.5:
-                            return base + rear - cars.length[i] / 2.0
-        elif net.junction[lane] >= 0 and cars.lane[j] != lane:
-            for row in range(net.conflict_first[lane], net.conflict_first[lane + 1]):
-                if net.conflict_fork[row] == 1:
-                    rear = rear_on(net, cars, j, net.conflict_lane[row])
-                    if rear < net.conflict_other_end[row] + 0.5 and rear + cars.length[j] / 2.0 > cars.s[i]:
-                        return rear - cars.s[i] - cars.length[i] / 2.0
-        if cars.lane[j] == lane and (base + cars.s[j] > 0.0):
-            return base + cars.s[j] - half
+@compiled
+def fork_rear(net: LaneTable, cars: Vehicles, lane: int, j: int) -> float:
+    """Arc length of the rear of `j` on another connector that leaves the same lane as connector `lane`, while they are not yet apart; else far."""
+    for row in range(net.lanes.conflict_first[lane], net.lanes.conflict_first[lane + 1]):
+        if net.conflicts.fork[row] == 1:
+            rear = rear_on(net, cars, j, net.conflicts.lane[row])
+            if rear < net.conflicts.other_end[row] + 0.5:
+                return rear
     return 1e9
 
 
-@njit(cache=True)
+@compiled
+def gap_to(net: LaneTable, cars: Vehicles, i: int, j: int, reach: float) -> float:
+    """Bumper to bumper along the way of `i` to `j`; 1e9 if `j` is not ahead on that way, or not within `reach`."""
+    half = (cars.length[i] + cars.length[j]) / 2.0
+    crossing = net.lanes.junction[cars.lane[j]] >= 0 or (cars.prev[j, 0] >= 0 and net.lanes.junction[cars.prev[j, 0]] >= 0)
+    lane, base = cars.lane[i], -cars.s[i]
+    for k in range(PATH + 1):
+        if cars.lane[j] == lane:
+            if base + cars.s[j] > 0.0:
+                return base + cars.s[j] - half
+        elif crossing and net.lanes.junction[lane] >= 0:
+            rear = fork_rear(net, cars, lane, j)
+            if rear < 1e8 and base + rear + cars.length[j] / 2.0 > 0.0:
+                return base + rear - cars.length[i] / 2.0
+        base += net.lanes.length[lane]
+        if k == PATH or cars.path[i, k] < 0 or base > reach + half:
+            break
+        lane = cars.path[i, k]
+    return 1e9
+
+
+@compiled
 def clear_ahead(net: LaneTable, shift: Shift, cars: Vehicles, i: int, j: int, reach: float, margin: float) -> float:
     """How far a vehicle's front can go on its way before it touches the box of `j`; 1e9 if it does not within `reach`."""
-    away = math.hypot(cars.x[j] - cars.x[i], cars.y[j] - cars.y[i])
-    if away > reach + cars.length[i] + cars.length[j]:
+    dx, dy = cars.x[j] - cars.x[i], cars.y[j] - cars.y[i]
+    apart = (cars.length[i] + cars.length[j]) / 2.0
+    if math.hypot(dx, dy) > reach + apart + 2.0 or dx * math.cos(cars.yaw[i]) + dy * math.sin(cars.yaw[i]) < -apart:
         return 1e9
     cj, sj = math.cos(cars.yaw[j]), math.sin(cars.yaw[j])
     wide = cars.width[i] / 2.0 + margin
@@ -120,7 +125,7 @@ def clear_ahead(net: LaneTable, shift: Shift, cars: Vehicles, i: int, j: int, re
     return 1e9
 
 
-@njit(cache=True)
+@compiled
 def crossings(
     net: LaneTable, cars: Vehicles, i: int, until: float, room: float, block: I64, waits: I64, guarded: I64, cross_s: F64, danger: I64
 ) -> float:
@@ -143,15 +148,15 @@ def crossings(
     wanted = 1e9
     lane, base = cars.lane[i], -cars.s[i]
     if cars.prev[i, 0] >= 0 and cars.s[i] < half + 6.0:
-        lane, base = cars.prev[i, 0], -cars.s[i] - net.length[cars.prev[i, 0]]
+        lane, base = cars.prev[i, 0], -cars.s[i] - net.lanes.length[cars.prev[i, 0]]
     k = -1 if lane == cars.lane[i] else -2
     while True:
-        for row in range(net.band_first[lane], net.band_first[lane + 1]):
-            near = base + net.band_s[row] - net.band_half[row] - half  # of the crossing's edge, from the front
-            far = base + net.band_s[row] + net.band_half[row] + half  # from the rear
+        for row in range(net.lanes.band_first[lane], net.lanes.band_first[lane + 1]):
+            near = base + net.bands.s[row] - net.bands.half[row] - half  # of the crossing's edge, from the front
+            far = base + net.bands.s[row] + net.bands.half[row] + half  # from the rear
             if far < -0.2 or near > min(until, 70.0):
                 continue
-            crossing = net.band_crossing[row]
+            crossing = net.bands.crossing[row]
             d = near - BEFORE_CROSSING_M
             if near < 0.4:
                 danger[crossing] |= mark
@@ -164,10 +169,10 @@ def crossings(
             if cars.role[i] == EGO:
                 continue
             asked = block[row] == 1 or (waits[row] == 1 and (need < 2.0 or v < 1.0))
-            full = d > -0.5 and need < 2.5 and near + 2.0 * net.band_half[row] + cars.length[i] + 0.5 > room
+            full = d > -0.5 and need < 2.5 and near + 2.0 * net.bands.half[row] + cars.length[i] + 0.5 > room
             if asked or full:
                 wanted = min(wanted, stop_at(v, d))
-        base += net.length[lane]
+        base += net.lanes.length[lane]
         k += 1
         if k < 0:
             lane = cars.lane[i]
@@ -178,7 +183,7 @@ def crossings(
     return wanted
 
 
-@njit(cache=True)
+@compiled
 def accelerate(
     net: LaneTable,
     shift: Shift,
@@ -194,7 +199,7 @@ def accelerate(
     for i in range(len(cars.role)):
         if cars.role[i] == NONE or cars.lane[i] < 0:
             continue
-        lane, _, line = next_connector(net, cars, i)
+        lane, line = cars.next_lane[i], cars.next_d[i]
         v = cars.v[i]
         if cars.role[i] == EGO:
             crossings(net, cars, i, 1e9, 1e9, block, waits, guarded, cross_s, danger)
@@ -205,13 +210,15 @@ def accelerate(
             v0 = min(v0, cars.pace[i])
         wanted = follow(v, v0, cars.pull[i], cars.headway[i], 1e9, v)
         room = 1e9
-        reach = min(12.0 + v * 1.5 + v * v / 5.0, 60.0)
+        reach = min(15.0 + v * 2.0 + v * v / 4.0, 80.0)
         for j in range(len(cars.role)):
             if j == i or cars.role[j] == NONE:
                 continue
             gap = 1e9
+            if max(abs(cars.x[j] - cars.x[i]), abs(cars.y[j] - cars.y[i])) > reach + 12.0:
+                continue
             if cars.role[j] == TRAFFIC:
-                gap = gap_to(net, cars, i, j)
+                gap = gap_to(net, cars, i, j, reach)
                 if (
                     gap < 1e8
                     and abs(cars.lat[i] - cars.lat[j]) > (cars.width[i] + cars.width[j]) / 2.0 + 0.5
@@ -241,7 +248,7 @@ def accelerate(
         cars.brake[i] = 1 if cars.a[i] < -0.7 or (v < 0.1 and cars.a[i] <= 0.0) else 0
 
 
-@njit(cache=True)
+@compiled
 def gated(net: LaneTable, cars: Vehicles, i: int, gate_lane: int, gate_s: float) -> float:
     """Acceleration for a closed line on a vehicle's way; 1e9 if it is past it, cannot stop any more or goes elsewhere."""
     base, lane = -cars.s[i], cars.lane[i]
@@ -252,7 +259,7 @@ def gated(net: LaneTable, cars: Vehicles, i: int, gate_lane: int, gate_s: float)
             if d < -0.6 or (v * v > 10.0 * max(d, 0.05) and v > 1.0):
                 return 1e9
             return stop_at(v, d)
-        base += net.length[lane]
+        base += net.lanes.length[lane]
         lane = cars.path[i, k]
         if lane < 0:
             return 1e9

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from heron_sim.roads.network import Crossing, Lane, Manoeuvre, RoadNetwork
 from heron_sim.traffic.conflicts import Conflict, conflicts
+from heron_sim.traffic.records import Records, records
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -20,108 +21,68 @@ TURNS = {Manoeuvre.FOLLOW: 0, Manoeuvre.LEFT: 1, Manoeuvre.RIGHT: -1, Manoeuvre.
 
 
 class LaneTable(NamedTuple):
-    """All lanes of a network; rows are lanes unless said otherwise.
+    """All lanes of a network.
 
     Attributes:
-        first, cells, step: where a lane's cells begin in the arrays by cell, how many, their spacing (m).
-        length, width: metres.
-        junction, signal, turn: of a connector (else -1, -1, 0); turn as an indicator shows it.
-        stop: arc length at which front bumpers stop before the junction (or the end).
-        x, y, yaw, allow: by cell: the middle, the direction (unwrapped), and the speed that limit, bends and braking for bends allow (m/s).
-        conflict_first: (n + 1,) rows of `conflict_*` of each lane.
-        conflict_lane, conflict_begin, conflict_end, conflict_other_end, conflict_yields, conflict_fork: see `Conflict`.
-        band_first: (n + 1,) rows of `band_*` of each lane, by arc length.
-        band_s, band_half, band_crossing, band_low, band_high: where a lane meets a crossing: arc length on the lane, half width of the crossing, id,
-            and the stretch of the walkers' way (arc length) that vehicles of the lane need.
-        beside: lane next to this one towards the middle of the road, or -1; beside_same: it goes in the same direction.
+        lanes: by id, and one row more that ends the last: `first`, `count`, `step`: its cells and their spacing (m); `length`, `width` (m);
+            `junction`, `signal`, `turn` of a connector (else -1, -1, 0), turn as an indicator shows it; `stop`: arc length at which front bumpers
+            stop before the junction (or the end); `conflict_first`, `band_first`: its rows there; `beside`: lane next to it towards the road's middle, or
+            -1; `beside_same`: that goes in the same direction.
+        cells: `x`, `y`, `yaw` (unwrapped) of the middle; `allow`: the speed that limit, bends and braking for bends allow (m/s).
+        conflicts: see `Conflict`: `lane`, `begin`, `end`, `other_end`, `yields`, `fork`.
+        bands: where lanes meet crossings, by arc length: `s` on the lane, `half` width of the crossing, `crossing` (id), and from `low` to `high` the
+            stretch of the walkers' way (arc length) that vehicles of the lane need.
     """
 
-    first: I64
-    cells: I64
-    step: F64
-    length: F64
-    width: F64
-    junction: I64
-    signal: I64
-    turn: I64
-    stop: F64
-    x: F64
-    y: F64
-    yaw: F64
-    allow: F64
-    conflict_first: I64
-    conflict_lane: I64
-    conflict_begin: F64
-    conflict_end: F64
-    conflict_other_end: F64
-    conflict_yields: I64
-    conflict_fork: I64
-    band_first: I64
-    band_s: F64
-    band_half: F64
-    band_crossing: I64
-    band_low: F64
-    band_high: F64
-    beside: I64
-    beside_same: I64
+    lanes: Records
+    cells: Records
+    conflicts: Records
+    bands: Records
 
 
 def lane_table(network: RoadNetwork) -> LaneTable:
     """The network for the kernels."""
     lanes = network.lanes
-    cells = np.array([max(int(np.ceil(lane.line.length_m / CELL_M)) + 1, 2) for lane in lanes], np.int64)
-    poses = [lane.line.poses(np.linspace(0.0, lane.line.length_m, int(n))) for lane, n in zip(lanes, cells, strict=True)]
-    step = np.array([lane.line.length_m / (n - 1) for lane, n in zip(lanes, cells, strict=True)])
+    count = [max(int(np.ceil(lane.line.length_m / CELL_M)) + 1, 2) for lane in lanes]
+    poses = [lane.line.poses(np.linspace(0.0, lane.line.length_m, n)) for lane, n in zip(lanes, count, strict=True)]
+    step = np.array([lane.line.length_m / (n - 1) for lane, n in zip(lanes, count, strict=True)])
     allow = [_allowed(lane.speed_limit_mps, pose[:, 2], d) for lane, pose, d in zip(lanes, poses, step, strict=True)]
     middle = np.concatenate(poses)
-    rows = conflicts(network, poses, step)
+    found = conflicts(network, poses, step)
     bands = [_bands(network, lane.id) for lane in lanes]
-    beside = [_beside(network, lane) for lane in lanes]
-    return LaneTable(
-        first=_starts([int(n) for n in cells])[:-1],
-        cells=cells,
+    beside = np.array([_beside(network, lane) for lane in lanes], np.int64)
+    rows = records(
+        first=_starts(count),
+        count=np.array(count),
         step=step,
         length=np.array([lane.line.length_m for lane in lanes]),
         width=np.array([lane.width_m for lane in lanes]),
-        junction=np.array([-1 if lane.junction is None else lane.junction for lane in lanes], np.int64),
-        signal=np.array([-1 if lane.signal is None else lane.signal for lane in lanes], np.int64),
-        turn=np.array([TURNS[lane.turn] for lane in lanes], np.int64),
+        junction=np.array([-1 if lane.junction is None else lane.junction for lane in lanes]),
+        signal=np.array([-1 if lane.signal is None else lane.signal for lane in lanes]),
+        turn=np.array([TURNS[lane.turn] for lane in lanes]),
         stop=np.array([lane.line.length_m - 0.5 if lane.stop_s_m is None else lane.stop_s_m for lane in lanes]),
-        x=middle[:, 0].copy(),
-        y=middle[:, 1].copy(),
-        yaw=middle[:, 2].copy(),
-        allow=np.concatenate(allow),
-        conflict_first=_starts([len(found) for found in rows]),
-        **_columns(rows),
-        band_first=_starts([len(found) for found in bands]),
-        band_s=_flat([[row[0] for row in found] for found in bands]),
-        band_half=_flat([[row[1] for row in found] for found in bands]),
-        band_crossing=_flat([[row[2] for row in found] for found in bands]).astype(np.int64),
-        band_low=_flat([[row[3] for row in found] for found in bands]),
-        band_high=_flat([[row[4] for row in found] for found in bands]),
-        beside=np.array([other for other, _ in beside], np.int64),
-        beside_same=np.array([same for _, same in beside], np.int64),
+        conflict_first=_starts([len(row) for row in found]),
+        band_first=_starts([len(row) for row in bands]),
+        beside=beside[:, 0],
+        beside_same=beside[:, 1],
     )
+    cells = records(x=middle[:, 0], y=middle[:, 1], yaw=middle[:, 2], allow=np.concatenate(allow))
+    return LaneTable(rows, cells, _conflict_rows(found), _band_rows(bands))
 
 
 def _starts(counts: list[int]) -> I64:
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _flat(rows: list[list[float]]) -> F64:
-    return np.array([value for row in rows for value in row], np.float64)
+def _conflict_rows(found: list[list[Conflict]]) -> Records:
+    flat = np.array([row for rows in found for row in rows], np.float64).reshape(-1, 6)
+    whole = flat.astype(np.int64)
+    return records(lane=whole[:, 0], begin=flat[:, 1], end=flat[:, 2], other_end=flat[:, 3], yields=whole[:, 4], fork=whole[:, 5])
 
 
-def _columns(rows: list[list[Conflict]]) -> dict[str, NDArray[np.int64] | NDArray[np.float64]]:
-    flat = [row for found in rows for row in found]
-    return {
-        "conflict_lane": np.array([row.other for row in flat], np.int64),
-        "conflict_begin": np.array([row.begin_m for row in flat], np.float64),
-        "conflict_end": np.array([row.end_m for row in flat], np.float64),
-        "conflict_other_end": np.array([row.other_end_m for row in flat], np.float64),
-        "conflict_yields": np.array([row.yields for row in flat], np.int64),
-        "conflict_fork": np.array([row.fork for row in flat], np.int64),
-    }
+def _band_rows(found: list[list[tuple[float, float, float, float, float]]]) -> Records:
+    flat = np.array([row for rows in found for row in rows], np.float64).reshape(-1, 5)
+    return records(s=flat[:, 0], half=flat[:, 1], crossing=flat[:, 2].astype(np.int64), low=flat[:, 3], high=flat[:, 4])
 
 
 def _allowed(limit_mps: float, yaw: F64, step_m: float) -> F64:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from heron_sim.drawing.compiled import compiled
 from heron_sim.traffic.lanes import LaneTable
 from heron_sim.traffic.permits import next_connector
 from heron_sim.traffic.vehicles import NONE, PATH, TRAFFIC, Vehicles
@@ -13,15 +12,15 @@ FASTER_MPS = 1.5
 INDICATE_M = 35.0
 
 
-@njit(cache=True)
+@compiled
 def lane_beside_free(net: LaneTable, cars: Vehicles, i: int, behind: float, ahead: float, seconds: float) -> bool:
     """Whether nobody is, or will come, on the lane beside from `behind` to `ahead` of vehicle `i` within `seconds`."""
     lane = cars.lane[i]
-    beside = net.beside[lane]
+    beside = net.lanes.beside[lane]
     if beside < 0:
         return False
-    share = cars.s[i] / net.length[lane]
-    here = share * net.length[beside] if net.beside_same[lane] == 1 else (1.0 - share) * net.length[beside]
+    share = cars.s[i] / net.lanes.length[lane]
+    here = share * net.lanes.length[beside] if net.lanes.beside_same[lane] == 1 else (1.0 - share) * net.lanes.length[beside]
     for j in range(len(cars.role)):
         if j == i or cars.role[j] == NONE or cars.lane[j] < 0:
             continue
@@ -29,19 +28,19 @@ def lane_beside_free(net: LaneTable, cars: Vehicles, i: int, behind: float, ahea
         for k in range(3):
             if at == beside:
                 d = base + here  # that j has to go until it is beside i
-                if net.beside_same[lane] == 1:
+                if net.lanes.beside_same[lane] == 1:
                     if -ahead < d < behind + 6.0 * seconds and (d > -behind - 5.0 or cars.v[j] < cars.v[i] + 3.0):
                         return False
                 elif -behind < d < ahead + max(cars.v[j], 6.0) * seconds + 12.0:
                     return False
-            base += net.length[at]
+            base += net.lanes.length[at]
             at = cars.path[j, k]
             if at < 0:
                 break
     return True
 
 
-@njit(cache=True)
+@compiled
 def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift_lane: int) -> None:
     """Decides where in its lane a car wants to be. `inner`: 1 if the middle of the road is on the left."""
     lane = cars.lane[i]
@@ -60,18 +59,18 @@ def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift_lane: int
     close = beside or nearest - (cars.length[i] + cars.length[ahead]) / 2.0 < 3.0 + 1.5 * max(cars.v[i] - slow, 0.0)
     if cars.passing[i] == 1 and ahead >= 0 and close:
         return
-    if ahead < 0 or net.junction[lane] >= 0 or lane == shift_lane:
+    if ahead < 0 or net.lanes.junction[lane] >= 0 or lane == shift_lane:
         cars.passing[i] = 0
         cars.lat_goal[i] = 0.0
         return
-    k = net.first[lane] + min(int(max(cars.s[i], 0.0) / net.step[lane]), net.cells[lane] - 1)
-    wished = min(net.allow[k] * cars.factor[i], cars.top[i])
+    k = net.lanes.first[lane] + min(int(max(cars.s[i], 0.0) / net.lanes.step[lane]), net.lanes.count[lane] - 1)
+    wished = min(net.cells.allow[k] * cars.factor[i], cars.top[i])
     way = nearest + (cars.length[i] + cars.length[ahead]) / 2.0 + 6.0
     seconds = way / max(wished - slow, 0.5) + 1.0
     needs = way + slow * seconds
-    safe = wished > slow + FASTER_MPS and cars.s[i] + needs < net.stop[lane] - 12.0
-    for row in range(net.band_first[lane], net.band_first[lane + 1]):
-        if -5.0 < net.band_s[row] - cars.s[i] < needs + 15.0:
+    safe = wished > slow + FASTER_MPS and cars.s[i] + needs < net.lanes.stop[lane] - 12.0
+    for row in range(net.lanes.band_first[lane], net.lanes.band_first[lane + 1]):
+        if -5.0 < net.bands.s[row] - cars.s[i] < needs + 15.0:
             safe = False
     if safe and lane_beside_free(net, cars, i, 12.0, needs, seconds):
         cars.passing[i] = 1
@@ -82,7 +81,7 @@ def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift_lane: int
         cars.lat_goal[i] = 0.0
 
 
-@njit(cache=True)
+@compiled
 def steer_aside(net: LaneTable, cars: Vehicles, inner: int, shift_lane: int) -> None:
     """Sets the wished offsets and the indicators of all vehicles of the traffic."""
     for i in range(len(cars.role)):
@@ -90,15 +89,15 @@ def steer_aside(net: LaneTable, cars: Vehicles, inner: int, shift_lane: int) -> 
             continue
         if cars.bicycle[i] == 0:
             overtake(net, cars, i, inner, shift_lane)
-        elif net.junction[cars.lane[i]] < 0:
-            edge = 0.0 if cars.lane[i] == shift_lane else max(net.width[cars.lane[i]] / 2.0 - 0.35, 0.0)
+        elif net.lanes.junction[cars.lane[i]] < 0:
+            edge = 0.0 if cars.lane[i] == shift_lane else max(net.lanes.width[cars.lane[i]] / 2.0 - 0.35, 0.0)
             cars.lat_goal[i] = -inner * edge
         cars.indicator[i] = 0
-        if net.junction[cars.lane[i]] >= 0:
-            cars.indicator[i] = net.turn[cars.lane[i]]
+        if net.lanes.junction[cars.lane[i]] >= 0:
+            cars.indicator[i] = net.lanes.turn[cars.lane[i]]
         else:
             connector, k, d = next_connector(net, cars, i)
             if connector >= 0 and k < PATH and d < INDICATE_M:
-                cars.indicator[i] = net.turn[connector]
+                cars.indicator[i] = net.lanes.turn[connector]
         if cars.indicator[i] == 0 and abs(cars.lat_goal[i] - cars.lat[i]) > 0.3 and cars.bicycle[i] == 0:
             cars.indicator[i] = 1 if cars.lat_goal[i] > cars.lat[i] else -1

@@ -59,21 +59,21 @@ class StepsOut:
         """
         self._walkers, self._row = walkers, i
         on_route = [
-            (start + s, crossing.id, crossing.width_m, crossing.signal is not None)
-            for lane, start in zip(route.lanes, route.starts_m, strict=True)
+            (start - offset + s, crossing.id, crossing.width_m, crossing.signal is not None)
+            for lane, start, offset in zip(route.lanes, route.starts_m, route.offsets_m or (0.0,) * len(route.lanes), strict=True)
             for crossing in network.crossings
             for other, s in crossing.lanes
-            if other == lane and 15.0 < start + s < route.line.length_m
+            if other == lane and 15.0 < start - offset + s < route.line.length_m
         ]
         if not on_route:
             raise InputError(f"no crossing on the {route.line.length_m:.0f} m of the route for the pedestrian at {at_m:g} m")
         guarded = 60.0  # rather walk to a crossing without a signal that is this much further
         self.crossing_m, crossing, width, _ = min(on_route, key=lambda found: (abs(found[0] - at_m) + guarded * found[3], found[0]))
         self._before_m = self.crossing_m - width / 2.0 - 1.0
-        way = next(k for k in range(len(ways.length)) if ways.crossing[k] == crossing)
+        way = next(k for k in range(len(ways.edges.length)) if ways.edges.crossing[k] == crossing)
         place, middle = route.line.at(self.crossing_m), network.crossings[crossing].line
         ahead = 1 if middle.nearest(place.x, place.y)[0] < middle.length_m / 2.0 else -1  # from the ego car's side of the road
-        spawner.place_walker(walkers, i, way, 0.0 if ahead > 0 else float(ways.length[way]), ahead)
+        spawner.place_walker(walkers, i, way, 0.0 if ahead > 0 else float(ways.edges.length[way]), ahead)
         walkers.mode[i], walkers.script[i] = WAIT, 1
 
     def step(self, front_m: float, speed_mps: float) -> None:
@@ -124,7 +124,7 @@ class CutIn:
             return
         ahead = self._beside(lane, int(cars.lane[i]), float(cars.s[i])) - float(cars.s[ego])
         cars.pace[i] = max(float(cars.v[ego]) + 0.4 * (CUT_IN_AT_M - 8.0 - ahead), 2.0)
-        if time_s >= self._at_s and ahead > 11.0 and self._net.stop[lane] - cars.s[i] > 35.0 and self._free(lane, ahead, ego):
+        if time_s >= self._at_s and ahead > 11.0 and self._net.lanes.stop[lane] - cars.s[i] > 35.0 and self._free(lane, ahead, ego):
             place = self._network.lanes[lane].line.nearest(float(cars.x[i]), float(cars.y[i]))
             cars.lane[i], cars.s[i], cars.lat[i] = lane, place[0], place[1]
             cars.path[i, :], cars.prev[i, :] = -1, -1
@@ -137,7 +137,7 @@ class CutIn:
             return
         cars = self._cars
         s = self._beside(other, lane, float(cars.s[ego])) + CUT_IN_AT_M
-        if s < self._net.stop[other] - 40.0:
+        if s < self._net.lanes.stop[other] - 40.0:
             place = self._network.lanes[other].line.at(s)
             if self._spawner.put(cars, self._row, other, s, (place.x, place.y), (-1.0, 1.0)):
                 cars.v[self._row] = max(float(cars.v[ego]), 3.0)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
+from heron_sim.drawing.compiled import compiled
 from heron_sim.roads.network import RoadNetwork
+from heron_sim.traffic.records import Records, records
 
-F64 = NDArray[np.float64]
-I64 = NDArray[np.int64]
 RED, YELLOW, GREEN = 0, 1, 2
 
 
@@ -19,17 +17,12 @@ class SignalTable(NamedTuple):
     """Windows of green by group, as `SignalProgram.outlook` would answer.
 
     Attributes:
-        cycle, offset: (groups,) s.
-        first: (groups + 1,) rows of the windows of a group.
-        start, green_end, yellow_end: (windows,) s into the cycle.
+        groups: by id, and one row more that ends the last: `cycle`, `offset` (s), `first`: its windows.
+        windows: `start`, `green_end`, `yellow_end`: s into the cycle.
     """
 
-    cycle: F64
-    offset: F64
-    first: I64
-    start: F64
-    green_end: F64
-    yellow_end: F64
+    groups: Records
+    windows: Records
 
 
 def signal_table(network: RoadNetwork) -> SignalTable:
@@ -48,16 +41,17 @@ def signal_table(network: RoadNetwork) -> SignalTable:
                 start += phase.green_s + phase.yellow_s + phase.all_red_s
         first.append(len(windows))
     table = np.array(windows, np.float64).reshape(-1, 3)
-    return SignalTable(cycle, offset, np.array(first, np.int64), table[:, 0].copy(), table[:, 1].copy(), table[:, 2].copy())
+    groups = records(first=np.array(first), cycle=cycle, offset=offset)
+    return SignalTable(groups, records(start=table[:, 0], green_end=table[:, 1], yellow_end=table[:, 2]))
 
 
-@njit(cache=True)
+@compiled
 def lamp(signals: SignalTable, group: int, time_s: float) -> tuple[int, float]:
     """What `group` shows, and for how long it still shows green or yellow (s; 0 when red)."""
-    into = (time_s - signals.offset[group]) % signals.cycle[group]
-    for row in range(signals.first[group], signals.first[group + 1]):
-        if signals.start[row] <= into < signals.green_end[row]:
-            return GREEN, signals.green_end[row] - into
-        if signals.green_end[row] <= into < signals.yellow_end[row]:
-            return YELLOW, signals.yellow_end[row] - into
+    into = (time_s - signals.groups.offset[group]) % signals.groups.cycle[group]
+    for row in range(signals.groups.first[group], signals.groups.first[group + 1]):
+        if signals.windows.start[row] <= into < signals.windows.green_end[row]:
+            return GREEN, signals.windows.green_end[row] - into
+        if signals.windows.green_end[row] <= into < signals.windows.yellow_end[row]:
+            return YELLOW, signals.windows.yellow_end[row] - into
     return RED, 0.0

@@ -52,9 +52,9 @@ class Spawner:
         kerb = [lane.id for lane in roads if (lane.left if network.left_hand else lane.right) is None]
         self._kerb_roads = np.array(kerb, np.int64)
         self._middles = np.array([(place.x, place.y) for place in (lane.line.at(lane.line.length_m / 2.0) for lane in network.lanes)]).reshape(-1, 2)
-        self._walks = np.flatnonzero((ways.crossing < 0) & (ways.length > 4.0))
-        middle = ways.first + ways.cells // 2
-        self._way_middles = np.stack([ways.x[middle], ways.y[middle]], axis=1) if len(middle) else np.zeros((0, 2))
+        self._walks = np.flatnonzero((ways.edges.crossing < 0) & (ways.edges.length > 4.0))
+        middle = ways.edges.first + ways.edges.count // 2
+        self._way_middles = np.stack([ways.cells.x[middle], ways.cells.y[middle]], axis=1) if len(middle) else np.zeros((0, 2))
         self._across = -1 if network.left_hand else 1  # a turn over the other direction's lanes
 
     def build(self, cars: Vehicles, i: int, kind: ActorKind) -> float:
@@ -84,9 +84,9 @@ class Spawner:
         if len(choices) > 1:
             net = self._net
             if cars.bicycle[i] == 1:
-                choices = tuple(c for c in choices if net.turn[c] != self._across) or choices
+                choices = tuple(c for c in choices if net.lanes.turn[c] != self._across) or choices
             elif cars.length[i] > 6.0:
-                wide = tuple(c for c in choices if net.allow[net.first[c] : net.first[c] + net.cells[c]].min() > TIGHT_MPS)
+                wide = tuple(c for c in choices if net.cells.allow[net.lanes.first[c] : net.lanes.first[c] + net.lanes.count[c]].min() > TIGHT_MPS)
                 choices = wide or choices
         return int(choices[int(self._rng.integers(len(choices)))]) if choices else -1
 
@@ -97,7 +97,7 @@ class Spawner:
         near = roads[(away > between_m[0] - 60.0) & (away < between_m[1] + 60.0)]
         for _ in range(tries if len(near) else 0):
             lane = int(near[int(self._rng.integers(len(near)))])
-            low, high = cars.length[i] / 2.0 + 4.0, self._net.stop[lane] - cars.length[i] / 2.0 - 3.0
+            low, high = cars.length[i] / 2.0 + 4.0, self._net.lanes.stop[lane] - cars.length[i] / 2.0 - 3.0
             s = float(self._rng.uniform(low, high)) if high > low else -1.0
             if s > 0.0 and self.put(cars, i, lane, s, centre, between_m):
                 return True
@@ -121,8 +121,8 @@ class Spawner:
         cars.path[i, :], cars.prev[i, :] = -1, -1
         net = self._net
         leaders = others & (cars.lane == lane) & (ahead > 0.0)
-        room = float(np.min((ahead - reach)[leaders], initial=net.stop[lane] - s_m - cars.length[i] / 2.0)) - 3.0
-        allowed = float(net.allow[net.first[lane] + int(s_m / net.step[lane])])
+        room = float(np.min((ahead - reach)[leaders], initial=net.lanes.stop[lane] - s_m - cars.length[i] / 2.0)) - 3.0
+        allowed = float(net.cells.allow[net.lanes.first[lane] + int(s_m / net.lanes.step[lane])])
         cars.v[i] = min(0.75 * allowed, float(cars.top[i]), math.sqrt(2.0 * 1.4 * max(room, 0.0)))
         for column in (cars.a, cars.wait, cars.lat, cars.lat_goal, cars.yaw_rate, cars.stride):
             column[i] = 0.0
@@ -130,7 +130,7 @@ class Spawner:
             flag[i] = 0
         cars.grant[i], cars.pace[i] = -1, -1.0
         if cars.bicycle[i] == 1:
-            cars.lat[i] = self._across * max(float(net.width[lane]) / 2.0 - 0.35, 0.0) * -1.0
+            cars.lat[i] = self._across * max(float(net.lanes.width[lane]) / 2.0 - 0.35, 0.0) * -1.0
         self.extend(cars, i)
         pose(net, self._shift, cars, i, 0.0)
         return True
@@ -141,10 +141,10 @@ class Spawner:
         near = self._walks[(away > between_m[0] - 40.0) & (away < between_m[1] + 40.0)]
         if len(near) == 0:
             return False
-        shares = np.cumsum(self._ways.length[near])
+        shares = np.cumsum(self._ways.edges.length[near])
         for _ in range(tries):
             way = int(near[int(np.searchsorted(shares, self._rng.uniform(0.0, float(shares[-1]))))])
-            s = float(self._rng.uniform(1.0, float(self._ways.length[way]) - 1.0))
+            s = float(self._rng.uniform(1.0, float(self._ways.edges.length[way]) - 1.0))
             x, y, _ = walker_place(self._ways, way, s, 1, 0.0)
             if between_m[0] <= math.hypot(x - centre[0], y - centre[1]) <= between_m[1]:
                 self.place_walker(walkers, i, way, s, 1 if self._rng.random() < 0.5 else -1)

@@ -6,10 +6,10 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from heron_sim.config import TrafficConfig
+from heron_sim.drawing.compiled import compiled
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
 from heron_sim.traffic.ego import EgoRow
@@ -38,7 +38,7 @@ WALKER_SIZE = (0.5, 0.5)
 CROSSING_SHARE = 0.55  # of walkers who come to a crossing take it
 
 
-@njit(cache=True)
+@compiled
 def step_all(
     net: LaneTable,
     ways: WayTable,
@@ -59,7 +59,7 @@ def step_all(
     bands_taken(net, ways, walkers, block, waits)
     permit(net, signals, cars, time_s, dt)
     steer_aside(net, cars, inner, shift.lane)
-    accelerate(net, shift, gates, cars, block, waits, ways.guarded, ways.seconds, danger)
+    accelerate(net, shift, gates, cars, block, waits, ways.crossings.guarded, ways.crossings.seconds, danger)
     gone = move(net, shift, cars, dt)
     return gone, walk(ways, signals, walkers, danger, time_s, dt)
 
@@ -88,7 +88,7 @@ class Traffic:
         self.notes: tuple[str, ...] = ()
         if config.work_zone is not None:
             self.zone = work_zone(town.network, self._net, route, config.work_zone)
-            self._guide = Guide(self.zone, config.work_zone, self._net.length)
+            self._guide = Guide(self.zone, config.work_zone, np.array(self._net.lanes.length))
         shift = NO_SHIFT if self.zone is None else self.zone.shift
         self._shift, self._gates = shift, np.zeros((0 if self.zone is None else 2, 3))
         closed = () if self.zone is None else (self.zone.lane, self.zone.beside)
@@ -99,8 +99,8 @@ class Traffic:
         self._actors: tuple[Actor, ...] | None = None
         self._begin_vehicles(route)
         self._begin_walkers(route)
-        self._block = np.zeros(len(self._net.band_s), np.int64)
-        self._waits = np.zeros(len(self._net.band_s), np.int64)
+        self._block = np.zeros(len(self._net.bands), np.int64)
+        self._waits = np.zeros(len(self._net.bands), np.int64)
         self._danger = np.zeros(len(town.network.crossings), np.int64)
         self._props = self._begin_props()
 
@@ -237,7 +237,7 @@ class Traffic:
         way = others[int(self._rng.integers(len(others)))] if others else came
         ahead = 1 if graph.ways[way].start == node else -1
         walkers.way[i], walkers.ahead[i], walkers.clock[i] = way, ahead, 0.0
-        walkers.s[i] = 0.0 if ahead > 0 else self._ways.length[way]
+        walkers.s[i] = 0.0 if ahead > 0 else self._ways.edges.length[way]
         walkers.mode[i] = WAIT if graph.ways[way].crossing >= 0 else WALK
 
     def _beyond(self, way: int, node: int) -> tuple[int, ...]:

@@ -105,21 +105,27 @@ def work_zone(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZo
 
 
 def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZoneConfig, at_m: float) -> WorkZone | None:
-    index, _ = route.lane_at(at_m)
+    index, on_lane = route.lane_at(at_m)
     lane = network.lanes[index]
-    start = next(s for chain, s in zip(route.lanes, route.starts_m, strict=True) if chain == index and s <= at_m < s + lane.line.length_m + 1.0)
-    beside = int(net.beside[index])
+    start = at_m - on_lane
+    beside = int(net.lanes.beside[index])
     stop, begin = at_m - start - STOP_BEFORE_GUIDE_M, at_m - start + 1.0
     full = begin + TAPER_M
     leave = full + config.length_m
     end = leave + TAPER_M
-    bands = net.band_s[net.band_first[index] : net.band_first[index + 1]]
-    if lane.junction is not None or beside < 0 or stop < 8.0 or end > net.stop[index] - 4.0 or ((bands > stop - 8.0) & (bands < end + 4.0)).any():
+    bands = net.bands.s[net.lanes.band_first[index] : net.lanes.band_first[index + 1]]
+    if (
+        lane.junction is not None
+        or beside < 0
+        or stop < 8.0
+        or end > net.lanes.stop[index] - 4.0
+        or ((bands > stop - 8.0) & (bands < end + 4.0)).any()
+    ):
         return None
     middle = lane.line.at((full + leave) / 2.0)
     other = network.lanes[beside]
     s_other, left = other.line.nearest(middle.x, middle.y)
-    same = bool(net.beside_same[index])
+    same = bool(net.lanes.beside_same[index])
     left_m = -left if same else left
     near, far = lane.line.at(stop), lane.line.at(end + STOP_BEFORE_GUIDE_M)
     at_near, at_far = (other.line.nearest(place.x, place.y)[0] for place in (near, far))
