@@ -18,9 +18,11 @@ from heron_runtime.domain import own_domain
 from heron_runtime.launch_reader import Component, Process, arguments, parse
 from heron_runtime.param_files import parameters_for
 from heron_runtime.params import RuntimeConfig, config_from_parameters, split_runtime
+from heron_sim.config import ExpertNodeConfig, WorldNodeConfig
 from heron_vla.config import PolicyConfig
 
 CONFIGS = {
+    "world": WorldNodeConfig,
     "camera": CameraConfig,
     "frames": FramesConfig,
     "policy": PolicyConfig,
@@ -29,6 +31,8 @@ CONFIGS = {
     "control": ControlConfig,
 }
 CAR = {"policy": "/p"}
+SIM = {**CAR, "simulated": "true", "scenario": "/s.yaml", "seed": "7", "profile": str(config_folder() / "profile/sim.yaml")}
+EXPERT = {**SIM, "expert": "true"}
 REPLAY = {"policy": "/p", "bag": "/b", "profile": str(config_folder() / "profile/replay.yaml"), "time_offset_ns": "12", "report_dir": "/r"}
 
 
@@ -42,20 +46,39 @@ def configs(given: dict[str, str]) -> dict[str, Any]:
     for name, component in graph(given)[1].items():
         runtime, own = split_runtime(component.params)
         config_from_parameters(RuntimeConfig, runtime, name)
-        built[name] = config_from_parameters(CONFIGS[name], own, name)
+        kind = ExpertNodeConfig if component.plugin == "heron_sim::ExpertNode" else CONFIGS[name]
+        built[name] = config_from_parameters(kind, own, name)
     return built
 
 
 @pytest.mark.parametrize("given", [CAR, {**CAR, "shadow": "true"}, REPLAY, {**REPLAY, "record": "true", "record_to": "/out"}])
 def test_parameters_fit_the_components_and_containers(given: dict[str, str]) -> None:
     processes, components = graph(given)
-    assert set(configs(given)) == set(CONFIGS) - (set() if "record" in given else {"recorder"})
+    assert set(configs(given)) == set(CONFIGS) - {"world"} - (set() if "record" in given else {"recorder"})
     for process in processes:
         config = config_from_parameters(ContainerConfig, process.params, process.name)
         assert config.expected_components == tuple(component.name for component in process.components)
     assert [process.name for process in processes] == ["perception", "actuation"]
     assert [component.name for component in processes[1].components] == ["can", "control"]
     assert all(component.full_name == f"/{name}" for name, component in components.items())
+
+
+@pytest.mark.parametrize(
+    ("given", "seeing"),
+    [(SIM, ["frames", "policy"]), (EXPERT, ["frames", "policy"]), ({**EXPERT, "images": "false"}, ["policy"])],
+)
+def test_the_simulated_graph_has_a_world_in_the_place_of_cameras_and_car(given: dict[str, str], seeing: list[str]) -> None:
+    processes, components = graph(given)
+    assert [[component.name for component in process.components] for process in processes] == [["world"], seeing, ["can", "control"]]
+    for process in processes:
+        config = config_from_parameters(ContainerConfig, process.params, process.name)
+        assert config.expected_components == tuple(component.name for component in process.components)
+    built = configs(given)
+    assert (built["control"].mode, built["control"].interface, built["can"].interface, built["can"].source) == ("drive", "sim", "sim", "")
+    assert set(built["control"].required_components) == {f"/{name}" for name in ["world", *seeing, "can"]}
+    assert (built["control"].planner, built["world"].seed, built["world"].scenario) == ("/policy", 7, "/s.yaml")
+    assert built["world"].images is ("frames" in seeing)
+    assert components["policy"].plugin == ("heron_sim::ExpertNode" if given.get("expert") else "heron_vla::PolicyNode")
 
 
 def test_shadow_never_writes_to_the_cars_buses() -> None:
@@ -109,7 +132,7 @@ def test_both_containers_get_malloc_and_fast_dds_settings() -> None:
 
 @pytest.mark.parametrize("profile", sorted((config_folder() / "profile").glob("*.yaml")), ids=lambda path: path.stem)
 def test_profiles_name_only_nodes_of_the_graph(profile: Path) -> None:
-    known = {*CONFIGS, "perception", "actuation"}
+    known = {*CONFIGS, "perception", "actuation", "simulation"}
     text = profile.read_text()
     sections = [line[1:-1] for line in text.splitlines() if line.startswith("/")]
     assert sections

@@ -54,8 +54,10 @@ class WorldNode(HeronNode):
             raise ConfigError("the simulated world runs in lock-step only: ./heron drive")
         scenario, town, route = _built(config.scenario, config.seed)
         vehicle, rig = LoopCar.load(Path(config.vehicle)), load_rig(Path(config.vehicle) / "rig.yaml")
-        self._criteria = scenario.config.criteria
         self._seconds = config.seconds or scenario.config.seconds
+        self._criteria = scenario.config.criteria
+        if self._seconds < scenario.config.seconds:  # it may not have come so far yet
+            self._criteria = dataclasses.replace(self._criteria, distance_m=0.0, must_stop=False)
         self._world = World(town, route, scenario.config, config.seed, vehicle, self.now_ns())
         self._judge = Judge(town, route)
         self._ios: dict[str, CanIo] = {}

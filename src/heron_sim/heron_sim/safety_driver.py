@@ -10,6 +10,13 @@ PRESS_S = 0.3
 AGAIN_S = 1.0  # between two presses
 STOOD_S = 1.0  # before the car is given away again
 BRAKE = 0.3  # of the pedal
+# What the driver presses when the display says so: a fault is acknowledged, what is ready or stopped is engaged.
+BUTTONS = {
+    Engagement.READY: "engage_button",
+    Engagement.SOFT_STOP: "engage_button",
+    Engagement.EMERGENCY: "engage_button",
+    Engagement.FAULT: "cancel_button",
+}
 STOPPED = (Engagement.SOFT_STOP, Engagement.EMERGENCY)  # Heron holds the car, and does not go on by itself
 
 
@@ -54,8 +61,9 @@ class SafetyDriver:
     def _buttons(self, time_s: float, display: Engagement) -> dict[str, float]:
         stood_s = None if self._stood_since is None else time_s - self._stood_since
         waits = self.engaged and (stood_s is None or stood_s < STOOD_S)
-        if self._press is None and not waits and time_s >= self._next_s:
-            self._press = ("cancel_button" if display is Engagement.FAULT else "engage_button", time_s)  # the first acknowledges a fault
+        button = BUTTONS.get(display)
+        if button is not None and self._press is None and not waits and time_s >= self._next_s:
+            self._press = button, time_s
             self._next_s = time_s + AGAIN_S
             self.presses += 1
         if self._press is not None and time_s - self._press[1] >= PRESS_S:

@@ -34,6 +34,7 @@ def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *
     site = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
     result = {**DEFAULTS, **environ}
     result.update(VIRTUAL_ENV=str(venv), HERON_ROOT=str(root))
+    result.setdefault("NUMBA_CACHE_DIR", str(root / ".heron" / "numba"))  # of the simulated world's ray-caster: compiled once per clone
     home = result.setdefault("HOME", _home())
     if not os.access(home, os.W_OK):  # ROS 2 refuses to start without a place for its logs
         result.setdefault("ROS_LOG_DIR", str(Path(tempfile.gettempdir(), f"heron_ros_log_{os.getuid()}")))
