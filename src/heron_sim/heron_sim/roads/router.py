@@ -16,6 +16,7 @@ from heron_sim.roads.line import Line
 from heron_sim.roads.network import Lane, Manoeuvre, RoadNetwork
 from heron_sim.roads.route import Route, Turn
 
+CURVATURE_PER_M = 0.2  # the tightest that the demonstration car's gate lets through; no route over lanes that are tighter
 START_ROOM_M = 40.0  # from the start to the first stop line
 CHANGE_M = 42.0  # of road for each change of lane
 _CHANGE_MARGIN_M = 8.0  # after a junction, and before the stop line
@@ -54,10 +55,15 @@ def plan_route(network: RoadNetwork, config: RouteConfig, seed: int) -> Route:
 class _Search:
     def __init__(self, network: RoadNetwork, config: RouteConfig, rng: np.random.Generator) -> None:
         self._lanes, self._network, self._config, self._rng = network.lanes, network, config, rng
+        self._tight = frozenset(lane.id for lane in network.lanes if float(np.abs(lane.line.curvature_per_m).max()) > CURVATURE_PER_M)
         self._deepest: tuple[int, int] = (-1, 0)  # turns made, lane before the one that could not be made
 
     def route(self) -> Route:
-        starts = [lane.id for lane in self._lanes if lane.junction is None and lane.successors and self._room(lane) >= START_ROOM_M + 10.0]
+        starts = [
+            lane.id
+            for lane in self._lanes
+            if lane.junction is None and lane.successors and lane.id not in self._tight and self._room(lane) >= START_ROOM_M + 10.0
+        ]
         longest = 0.0
         for k in self._rng.permutation(len(starts)):
             steps = self._turns(starts[int(k)], 0)
@@ -110,7 +116,7 @@ class _Search:
             too_short = changes > 0 and self._room(self._lanes[beside]) - start_m < changes * CHANGE_M + 2.0 * _CHANGE_MARGIN_M
             for connector in self._lanes[beside].successors:
                 across = self._lanes[connector]
-                if across.junction is None or not across.successors:
+                if across.junction is None or not across.successors or self._tight & {connector, across.successors[0]}:
                     continue
                 target = across.turn, self._street(across.successors[0])
                 targets.add(target)

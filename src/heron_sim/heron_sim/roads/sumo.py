@@ -16,16 +16,19 @@ from heron_sim.roads.geo import LocalFrame
 from heron_sim.roads.line import F64, Line
 from heron_sim.roads.network import Junction, Lamp, Lane, Manoeuvre, RoadNetwork, TableProgram
 from heron_sim.roads.projection import projection_of
+from heron_sim.roads.roadside import Roadside
 from heron_sim.roads.sumo_file import NetConnection, NetFile, NetJunction, read_net_file
-from heron_sim.roads.sumo_ground import drivable_of, ground_of, sidewalks_of
+from heron_sim.roads.sumo_ground import KERB_M, PAVEMENT_M, drivable_of, ground_of, kerbs_of, sidewalks_of
 from heron_sim.roads.sumo_signals import crossings_of, heads_of
 from heron_sim.roads.town import GeoOrigin, Town
 
 SETBACK_M = 4.0  # SUMO's junctions are tight: lanes end this much earlier, so that a car can turn
 CONNECTOR_CURVATURE = 0.14  # 1/m
 _BEND_M = 12.0  # a bend of a lane's shape is rounded within this distance of its corner
+_BACK_RAD, _SPIKE_M = math.radians(120.0), 5.0  # a shape that turns back more is a spike if it is short, else an error
 _SIDE_ACCEL = 2.0  # m/s², speed of turns
 _NOWHERE = {True: GeoOrigin(35.68, 139.76), False: GeoOrigin(48.137, 11.575)}  # of networks without georeference: Tokyo, Munich
+_ROADSIDE_SEED = 44
 _TURNS = {"s": Manoeuvre.STRAIGHT, "l": Manoeuvre.LEFT, "L": Manoeuvre.LEFT, "r": Manoeuvre.RIGHT, "R": Manoeuvre.RIGHT}
 _LAMPS = {"G": Lamp.GREEN, "g": Lamp.GREEN, "y": Lamp.YELLOW, "Y": Lamp.YELLOW, "o": Lamp.GREEN, "O": Lamp.GREEN}
 Places = Callable[[F64], F64]
@@ -111,7 +114,9 @@ class _Import:
             drivable_of(lanes, shapes),
             net.left_hand,
         )
-        return Town(net.path.name.removesuffix(".net.xml"), network, origin, ground_of(network, shapes))
+        town = Town(net.path.name.removesuffix(".net.xml"), network, origin, ground_of(network, shapes))
+        kerbs = kerbs_of(network)
+        return Roadside(network, kerbs, KERB_M + PAVEMENT_M, np.random.default_rng(_ROADSIDE_SEED)).furnish(town)
 
     def _is_street(self, lane: tuple[str, int]) -> bool:
         edge = self._net.edges[lane[0]]
@@ -147,11 +152,17 @@ class _Import:
         if len(keep) < 2:
             raise InputError(f"{self._net.path}: <edge {edge!r}> <lane {lane!r}>: its shape has no length")
         points = points[keep]
-        lengths = np.hypot(*np.diff(points, axis=0).T)
-        course = np.arctan2(*np.diff(points, axis=0).T[::-1])
-        sharpest = float(np.abs(np.remainder(np.diff(course) + math.pi, 2.0 * math.pi) - math.pi).max(initial=0.0))
-        if sharpest > math.radians(150.0):
-            raise InputError(f"{self._net.path}: <edge {edge!r}> <lane {lane!r}>: its shape turns back by {math.degrees(sharpest):.0f} degrees")
+        while True:
+            steps = np.diff(points, axis=0)
+            lengths, course = np.hypot(steps[:, 0], steps[:, 1]), np.arctan2(steps[:, 1], steps[:, 0])
+            turns = np.abs(np.remainder(np.diff(course) + math.pi, 2.0 * math.pi) - math.pi)
+            if turns.max(initial=0.0) < _BACK_RAD:
+                break
+            k = int(turns.argmax())  # netconvert draws spikes where it moves a bent street's lanes aside
+            if min(lengths[k], lengths[k + 1]) > _SPIKE_M:
+                turned = math.degrees(turns[k])
+                raise InputError(f"{self._net.path}: <edge {edge!r}> <lane {lane!r}>: its shape turns back by {turned:.0f} degrees")
+            points = np.delete(points, k + 1, axis=0)
         tangents = [min(0.49 * float(one), 0.49 * float(two), _BEND_M) for one, two in itertools.pairwise(lengths)]
         return alignment(points, tangents, 0.0)[0]
 

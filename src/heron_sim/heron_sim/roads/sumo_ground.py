@@ -10,6 +10,7 @@ from heron_sim.roads.curve import band, part, resampled
 from heron_sim.roads.line import F64, Line
 from heron_sim.roads.markings import LINE_M, STOP_LINE_M
 from heron_sim.roads.network import Lane, RoadNetwork
+from heron_sim.roads.roadside import Kerb
 from heron_sim.roads.sumo_file import NetFile
 from heron_sim.roads.town import Paint, Surface
 
@@ -17,6 +18,7 @@ SHOULDER_M = 0.5  # of carriageway beside every lane
 KERB_M = 0.2
 PAVEMENT_M = 3.0
 _DASH_M, _PERIOD_M = 5.0, 10.0
+_HOUSES_M, _CENTRALITY = 15.0, 0.5  # streets from this length on have houses, of the middle kind
 
 
 def drivable_of(lanes: tuple[Lane, ...], junctions: list[F64]) -> tuple[F64, ...]:
@@ -44,6 +46,17 @@ def sidewalks_of(net: NetFile, places: Callable[[F64], F64], lanes: tuple[Lane, 
             line = lanes[outer].line
             lines.append(part(line, 0.0, line.length_m, away if net.left_hand else -away))
     return tuple(lines)
+
+
+def kerbs_of(network: RoadNetwork) -> list[Kerb]:
+    """The kerb beside the outer lane of every street."""
+    kerbs = []
+    for lane in network.lanes:
+        outer = lane.left if network.left_hand else lane.right
+        if lane.junction is None and outer is None and lane.line.length_m > _HOUSES_M:
+            side = 1.0 if network.left_hand else -1.0
+            kerbs.append(Kerb(lane.line, 0.0, lane.line.length_m, side, lane.width_m / 2.0 + SHOULDER_M, _CENTRALITY))
+    return kerbs
 
 
 def ground_of(network: RoadNetwork, junctions: list[F64]) -> tuple[Paint, ...]:
