@@ -62,7 +62,7 @@ def bends(net: LaneTable, cars: Vehicles, i: int) -> float:
         entry = min(net.cells.allow[net.lanes.first[lane]] * factor, cars.top[i])
         wished = min(wished, math.sqrt(entry * entry + 2.6 * max(base, 0.0)))
         base += net.lanes.length[lane]
-    return wished
+    return float(wished)
 
 
 @compiled
@@ -85,11 +85,11 @@ def gap_to(net: LaneTable, cars: Vehicles, i: int, j: int, reach: float) -> floa
     for k in range(PATH + 1):
         if cars.lane[j] == lane:
             if base + cars.s[j] > 0.0:
-                return base + cars.s[j] - half
+                return float(base + cars.s[j] - half)
         elif crossing and net.lanes.junction[lane] >= 0:
             rear = fork_rear(net, cars, lane, j)
             if rear < 1e8 and base + rear + cars.length[j] / 2.0 > 0.0:
-                return base + rear - cars.length[i] / 2.0
+                return float(base + rear - cars.length[i] / 2.0)
         base += net.lanes.length[lane]
         if k == PATH or cars.path[i, k] < 0 or base > reach + half:
             break

@@ -119,7 +119,7 @@ def may_step_out(ways: WayTable, signals: SignalTable, walkers: Walkers, i: int,
     """Whether a waiting walker may cross: its signal is green for long enough, and nobody comes who could not stop."""
     crossing = ways.edges.crossing[walkers.way[i]]
     if walkers.script[i] > 0:
-        return walkers.script[i] == 2 and danger[crossing] & TRAFFIC == 0
+        return bool(walkers.script[i] == 2 and danger[crossing] & TRAFFIC == 0)
     if walkers.clock[i] < STEP_OUT_S or danger[crossing] != 0:
         return False
     if ways.crossings.guarded[crossing] == 1:

@@ -13,7 +13,7 @@ COMFORT_MPS2 = 2.5  # firmer than this nobody brakes for yellow
 GAP_S = 1.2  # between a yielding vehicle's leaving a conflict and the other's coming
 EGO_GAP_S = 1.8  # the ego car's driver is not ours to know
 PATIENCE_S = 3.0  # then who has waited longest goes first, where all wait for each other
-URGENT_S = 20.0  # then the others let one in
+URGENT_S = 12.0  # then the others let one in
 EGO_PATIENCE_S = 5.0  # the ego car stands though it could go: do not wait for it for ever
 
 
@@ -52,7 +52,7 @@ def rear_on(net: LaneTable, cars: Vehicles, j: int, lane: int) -> float:
     """Arc length of a vehicle's rear end on a lane that its middle is on or has just left; far if it has nothing to do with it."""
     half = cars.length[j] / 2.0
     if cars.lane[j] == lane:
-        return cars.s[j] - half
+        return float(cars.s[j] - half)
     back = cars.s[j]
     for k in range(2):
         before = cars.prev[j, k]
@@ -60,7 +60,7 @@ def rear_on(net: LaneTable, cars: Vehicles, j: int, lane: int) -> float:
             break
         back += net.lanes.length[before]
         if before == lane:
-            return back - half
+            return float(back - half)
     return 1e9
 
 
@@ -92,7 +92,7 @@ def exit_free(net: LaneTable, cars: Vehicles, i: int, k: int) -> bool:
                 need += cars.length[j] + 2.5
         elif cars.grant[j] >= 0 and ((cars.path[j, 0] == cars.grant[j] and cars.path[j, 1] == lane) or cars.path[j, 2] == lane):
             need += cars.length[j] + 2.5
-    return need <= room
+    return bool(need <= room)
 
 
 @compiled
@@ -131,7 +131,10 @@ def rival(net: LaneTable, signals: SignalTable, cars: Vehicles, i: int, j: int, 
         return travel_time(d, cars.v[j], 14.0, 2.0) < clear_s + EGO_GAP_S
     if cars.v[j] < 0.3 and cars.wait[i] > PATIENCE_S and (cars.wait[i] > cars.wait[j] or (cars.wait[i] == cars.wait[j] and i < j)):
         return False
-    return travel_time(d, cars.v[j], net.cells.allow[net.lanes.first[cars.lane[j]]] + 1.0, cars.pull[j]) < clear_s + GAP_S
+    if cars.wait[i] > URGENT_S:
+        return False  # who has not booked yet will let it in
+    top = min(net.cells.allow[net.lanes.first[cars.lane[j]]] + 1.0, cars.top[j])
+    return travel_time(d, cars.v[j], top, cars.pull[j]) < clear_s + GAP_S
 
 
 @compiled
