@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 
 from heron_sim.roads.lanes import Draft
 from heron_sim.roads.layout import Layout
 from heron_sim.roads.line import F64
-from heron_sim.roads.mouths import Arm
+from heron_sim.roads.mouths import Arm, outline
 from heron_sim.roads.network import Phase, SignalHead, SignalProgram
 
 HEAD_M = 5.3  # middle of a head above the road
 WALKERS_HEAD_M = 2.6
 _BESIDE_KERB_M = 0.8
+_MAST_CLEAR_M = 0.5  # of a mast from the carriageway, at least
 
 
 def groups_of(first_group: int, arms: list[Arm], main: frozenset[int]) -> list[tuple[int, int]]:
@@ -58,9 +60,12 @@ def _drivers_heads(layout: Layout, draft: Draft, middle: F64, arms: list[Arm], a
         sides = [other for other in arms if other is not arm]
         beyond = max(other.half_m for other in sides) + _BESIDE_KERB_M
     heads = []
-    foot = middle - (beyond + 0.3) * arm.out - (max(kerb, arm.half_m) + _BESIDE_KERB_M) * arm.left
+    area, at = outline(layout, arms, _MAST_CLEAR_M, 15.0).astype(np.float32), beyond + 0.3
+    foot = middle - at * arm.out - (max(kerb, arm.half_m) + _BESIDE_KERB_M) * arm.left
+    while cv2.pointPolygonTest(area, (float(foot[0]), float(foot[1])), False) >= 0.0:
+        foot, at = foot - 0.25 * arm.out, at + 0.25
     for lane in lanes:
         end = draft.lanes[lane].line.at(draft.lanes[lane].line.length_m)
-        place = np.array([end.x, end.y]) - (beyond + 0.3 + arm.mouth_m) * arm.out
+        place = np.array([end.x, end.y]) - (at + arm.mouth_m) * arm.out
         heads.append(SignalHead(group, float(place[0]), float(place[1]), HEAD_M, arm.yaw_rad, float(foot[0]), float(foot[1])))
     return heads

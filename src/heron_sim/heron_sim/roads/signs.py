@@ -12,7 +12,7 @@ from heron_sim.roads.town import ParkedCar, Sign, SignKind
 
 _LIMITS = {30: SignKind.LIMIT_30, 40: SignKind.LIMIT_40, 50: SignKind.LIMIT_50, 60: SignKind.LIMIT_60}
 _PARKING_M, _PARKED_FREE_M = 6.4, 24.0  # from car to car; free before and behind junctions
-_PARKED_EDGE_M = 1.15  # from the kerb to the middle of a parked car
+_PARKED_EDGE_M = 1.18  # from the kerb to the middle of a parked car
 
 
 def signs_of(built: Built) -> tuple[Sign, ...]:
@@ -48,7 +48,7 @@ def parked_of(built: Built, rng: np.random.Generator) -> tuple[ParkedCar, ...]:
             continue
         for side in (1.0, -1.0):
             for s in np.arange(begin + _PARKED_FREE_M, end - _PARKED_FREE_M, _PARKING_M):
-                kept, look, aside = rng.random() < 0.5, int(rng.integers(0, 1 << 16)), float(rng.uniform(-0.08, 0.08))
+                kept, look, aside = rng.random() < 0.5, int(rng.integers(0, 1 << 16)), float(rng.uniform(-0.05, 0.05))
                 if kept and not (street.crossing_m is not None and abs(float(s) - street.crossing_m) < 12.0):
                     x, y, yaw = _beside(street, float(s), side * (street.half_m - _PARKED_EDGE_M + aside))
                     cars.append(ParkedCar(x, y, math.remainder(yaw + (0.0 if side > 0.0 else math.pi), 2.0 * math.pi), look))

@@ -12,6 +12,7 @@ import numpy as np
 
 from heron_core.errors import InputError
 from heron_sim.roads.curve import alignment, joined, part
+from heron_sim.roads.footprints import Distance
 from heron_sim.roads.geo import LocalFrame
 from heron_sim.roads.line import F64, Line
 from heron_sim.roads.network import Junction, Lamp, Lane, Manoeuvre, RoadNetwork, TableProgram
@@ -104,14 +105,15 @@ class _Import:
                     *junctions[index + 1 :],
                 )
         shapes = [self._places(junction.shape) for junction in self._junctions if len(junction.shape) > 2]
+        drivable = drivable_of(lanes, shapes)
         network = RoadNetwork(
             lanes,
             junctions,
             crossings,
-            heads_of(lanes, crossings, net.left_hand),
+            heads_of(lanes, crossings, Distance(drivable), net.left_hand),
             self._groups,
             sidewalks_of(net, self._places, lanes, self._ids),
-            drivable_of(lanes, shapes),
+            drivable,
             net.left_hand,
         )
         town = Town(net.path.name.removesuffix(".net.xml"), network, origin, ground_of(network, shapes))

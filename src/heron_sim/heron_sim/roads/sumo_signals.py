@@ -8,15 +8,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from heron_sim.roads.curve import resampled
+from heron_sim.roads.footprints import Distance
 from heron_sim.roads.line import F64, Line
 from heron_sim.roads.network import Crossing, Lamp, Lane, Manoeuvre, SignalHead
 from heron_sim.roads.signals import HEAD_M, WALKERS_HEAD_M
 from heron_sim.roads.sumo_file import NetFile
 
-_FOOT_M = 1.5  # from the outer lane's edge to a mast
+_FOOT_M, _FOOT_TRIES = 1.5, 30  # from the outer lane's edge to a mast; half metres that it may stand farther off, to leave the road
 
 
-def heads_of(lanes: tuple[Lane, ...], crossings: tuple[Crossing, ...], left_hand: bool) -> tuple[SignalHead, ...]:
+def heads_of(lanes: tuple[Lane, ...], crossings: tuple[Crossing, ...], road: Distance, left_hand: bool) -> tuple[SignalHead, ...]:
     """One head over each lane with lamps, beyond the junction; two at each crossing with lamps."""
     heads = []
     for lane in lanes:
@@ -38,6 +39,8 @@ def heads_of(lanes: tuple[Lane, ...], crossings: tuple[Crossing, ...], left_hand
         for group, aside in groups.items():
             place = np.array([end.x, end.y]) + max(beyond, 12.0) * forward - aside * side
             foot = place + ((outer + 0.5) * lane.width_m + _FOOT_M + aside) * side
+            tries = (foot + 0.5 * k * way for k in range(_FOOT_TRIES) for way in (side, forward))
+            foot = next((place for place in tries if road.least(place[None]) > 0.5), foot)
             yaw = math.remainder(end.yaw + math.pi, 2.0 * math.pi)
             heads.append(SignalHead(group, float(place[0]), float(place[1]), HEAD_M, yaw, float(foot[0]), float(foot[1])))
     for crossing in crossings:
