@@ -7,6 +7,12 @@ import math
 from heron_can.mapping import OdometryConfig
 from heron_core.vehicle import Odometry, VehicleState
 
+# A gyro's bias shows while the car stands: 0.03 deg/s turn 500 m of road by a degree and a half.
+STILL_MPS = 0.01
+SETTLED_TICKS = 30  # of a standstill until the body has stopped rocking
+LEARNT_TICKS = 50  # standing, before the bias is believed
+MEMORY_TICKS = 1000  # standing; older ones count less, as the bias drifts
+BIAS_MAX_RPS = 0.02  # more is no bias: the ground turns
 _STRAIGHT_RAD = 1e-6  # below, sin(x)/x is 1 to double precision
 
 
@@ -19,6 +25,8 @@ def arc(distance_m: float, turn_rad: float) -> tuple[float, float]:
 
 class OdometryIntegrator:
     """Integrates one vehicle state after the other.
+
+    While the car stands, the bias of a measured yaw rate is learnt, and taken off from then on.
 
     Between two valid ticks speed and yaw rate are taken as their means; the pose then follows an arc exactly. Where the sources are not valid, or for
     longer than `max_gap_ms` no tick came, the motion is unknown: the pose is held, and `valid` is False up to and with the first tick after it.
@@ -36,6 +44,7 @@ class OdometryIntegrator:
         self._wheelbase_m = wheelbase_m
         self._x_m = self._y_m = self._yaw_rad = 0.0
         self._last: tuple[int, float, float] | None = None
+        self._bias_rps, self._still_ticks, self._learnt_ticks = 0.0, 0, 0
         self.gaps = 0
         self.distance_m = 0.0
 
@@ -79,7 +88,16 @@ class OdometryIntegrator:
 
     def _yaw_rate(self, state: VehicleState, speed_mps: float) -> float | None:
         measured = state.valid_value("yaw_rate")
-        if measured is not None or not self._config.yaw_rate_from_steer or self._wheelbase_m is None:
-            return measured
+        if measured is not None:
+            return self._unbiased(measured, speed_mps)
+        if not self._config.yaw_rate_from_steer or self._wheelbase_m is None:
+            return None
         steer = state.valid_value("steer")
         return None if steer is None else speed_mps * math.tan(steer) / self._wheelbase_m
+
+    def _unbiased(self, measured_rps: float, speed_mps: float) -> float:
+        self._still_ticks = self._still_ticks + 1 if abs(speed_mps) < STILL_MPS else 0
+        if self._still_ticks > SETTLED_TICKS and abs(measured_rps) < BIAS_MAX_RPS:
+            self._learnt_ticks += 1
+            self._bias_rps += (measured_rps - self._bias_rps) / min(self._learnt_ticks, MEMORY_TICKS)
+        return measured_rps - self._bias_rps if self._learnt_ticks >= LEARNT_TICKS else measured_rps

@@ -76,3 +76,28 @@ def test_yaw_rate_from_steering_only_when_configured():
     fallback = OdometryIntegrator(OdometryConfig(yaw_rate_from_steer=True), 2.8)
     assert fallback.update(steered).yaw_rate_rps == pytest.approx(10.0 * math.tan(0.1) / 2.8)
     assert fallback.update(_state(10, speed=10.0, steer=0.1, yaw_rate=0.3)).yaw_rate_rps == 0.3
+
+
+def test_the_bias_of_the_yaw_rate_is_learnt_while_the_car_stands():
+    odometry = OdometryIntegrator(OdometryConfig())
+    for t in range(0, 1500, 10):
+        odometry.update(_state(t, speed=0.0, yaw_rate=0.0008 if t % 20 else 0.0))
+    for t in range(1500, 61500, 10):
+        last = odometry.update(_state(t, speed=10.0, yaw_rate=0.0004))
+    assert abs(last.yaw_rad) < 1e-3 and abs(last.y_m) < 0.5
+    assert last.x_m == pytest.approx(600.0, abs=0.5)
+
+
+@pytest.mark.parametrize("yaw_rate", [0.03, -0.2])
+def test_ground_that_turns_below_a_standing_car_is_no_bias(yaw_rate):
+    odometry = OdometryIntegrator(OdometryConfig())
+    for t in range(0, 3001, 10):
+        last = odometry.update(_state(t, speed=0.0, yaw_rate=yaw_rate))
+    assert last.yaw_rad == pytest.approx(3.0 * yaw_rate)
+
+
+def test_a_slow_bend_is_no_standstill():
+    odometry = OdometryIntegrator(OdometryConfig())
+    for t in range(0, 3001, 10):
+        last = odometry.update(_state(t, speed=0.5, yaw_rate=0.01))
+    assert last.yaw_rad == pytest.approx(0.03)

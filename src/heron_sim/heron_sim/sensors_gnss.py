@@ -29,7 +29,7 @@ KINDS = (
     (FixType.RTK_FIXED, 11, 2.0, 0.010, 0.004),
     (FixType.RTK_FLOAT, 8, 3.0, 0.25, 0.05),
     (FixType.DGPS, 6, 6.0, 0.6, 0.2),
-    (FixType.AUTONOMOUS, 0, 20.0, 2.0, 0.4),
+    (FixType.AUTONOMOUS, 4, 8.0, 2.0, 0.4),
 )
 
 
