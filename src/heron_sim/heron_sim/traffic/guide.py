@@ -14,6 +14,7 @@ from heron_sim.traffic.workzone import WorkZone
 CALM_MPS2 = 1.5  # nobody is stopped who would have to brake harder than this, 1.5 s after he saw it
 LET_OTHERS_S = 15.0  # those of the other direction who wait longer are let through in between
 OTHERS_MPS = 6.0
+OTHERS_GO_S = 7.0  # at least, once they may
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Guide:
     _since_s: float | None = None
     _changed_s: float = 0.0
     _others_wait_s: float = 0.0
+    _others_until_s: float = -1.0
 
     def step(self, cars: Vehicles, time_s: float, dt_s: float) -> None:
         """Decides for the next step."""
@@ -46,7 +48,10 @@ class Guide:
         left = self._stop_left(time_s)
         through = (self.zone.end_m - self.zone.stop_m + 8.0) / OTHERS_MPS
         enough = left > through or self._others_wait_s > LET_OTHERS_S
-        self.others_stop = not (self.stop and not inside and time_s - self._changed_s > 1.0 and enough)
+        free = self.stop and not inside
+        if free and enough and time_s - self._changed_s > 1.0 and time_s >= self._others_until_s:
+            self._others_until_s = time_s + OTHERS_GO_S
+        self.others_stop = not (free and time_s < self._others_until_s)
 
     def _stop_left(self, time_s: float) -> float:
         if self._since_s is None:
@@ -63,7 +68,7 @@ class Guide:
                     v = float(cars.v[i])
                     if 0.0 < d < max(25.0, v * v / (2.0 * CALM_MPS2) + 1.5 * v + 8.0):
                         self._since_s = time_s
-        if self._since_s is not None and self._stop_left(time_s) > 0.0:
+        if time_s < self._others_until_s or (self._since_s is not None and self._stop_left(time_s) > 0.0):
             return True
         return self._others_wait_s > LET_OTHERS_S and not (near and not self.stop)
 

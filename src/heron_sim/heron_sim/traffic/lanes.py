@@ -26,7 +26,7 @@ class LaneTable(NamedTuple):
     Attributes:
         lanes: by id, and one row more that ends the last: `first`, `count`, `step`: its cells and their spacing (m); `length`, `width` (m);
             `junction`, `signal`, `turn` of a connector (else -1, -1, 0), turn as an indicator shows it; `stop`: arc length at which front bumpers
-            stop before the junction (or the end); `conflict_first`, `band_first`: its rows there; `beside`: lane next to it towards the road's middle, or
+            stop before the junction (or the end); `conflict_first`, `band_first`: its rows there; `beside`: lane next to it towards the middle, or
             -1; `beside_same`: that goes in the same direction.
         cells: `x`, `y`, `yaw` (unwrapped) of the middle; `allow`: the speed that limit, bends and braking for bends allow (m/s).
         conflicts: see `Conflict`: `lane`, `begin`, `end`, `other_end`, `yields`, `fork`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heron_sim.drawing.compiled import compiled
 from heron_sim.traffic.lanes import LaneTable
 from heron_sim.traffic.permits import next_connector
-from heron_sim.traffic.vehicles import NONE, PATH, TRAFFIC, Vehicles
+from heron_sim.traffic.vehicles import NONE, PATH, TRAFFIC, Shift, Vehicles
 
 ROOM_M = 1.0  # between mirrors and the bicycle
 FASTER_MPS = 1.5
@@ -41,7 +41,7 @@ def lane_beside_free(net: LaneTable, cars: Vehicles, i: int, behind: float, ahea
 
 
 @compiled
-def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift_lane: int) -> None:
+def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift: Shift) -> None:
     """Decides where in its lane a car wants to be. `inner`: 1 if the middle of the road is on the left."""
     lane = cars.lane[i]
     ahead, beside = -1, False
@@ -59,7 +59,7 @@ def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift_lane: int
     close = beside or nearest - (cars.length[i] + cars.length[ahead]) / 2.0 < 3.0 + 1.5 * max(cars.v[i] - slow, 0.0)
     if cars.passing[i] == 1 and ahead >= 0 and close:
         return
-    if ahead < 0 or net.lanes.junction[lane] >= 0 or lane == shift_lane:
+    if ahead < 0 or net.lanes.junction[lane] >= 0 or lane in (shift.lane, shift.beside):
         cars.passing[i] = 0
         cars.lat_goal[i] = 0.0
         return
@@ -82,15 +82,15 @@ def overtake(net: LaneTable, cars: Vehicles, i: int, inner: int, shift_lane: int
 
 
 @compiled
-def steer_aside(net: LaneTable, cars: Vehicles, inner: int, shift_lane: int) -> None:
+def steer_aside(net: LaneTable, cars: Vehicles, inner: int, shift: Shift) -> None:
     """Sets the wished offsets and the indicators of all vehicles of the traffic."""
     for i in range(len(cars.role)):
         if cars.role[i] != TRAFFIC:
             continue
         if cars.bicycle[i] == 0:
-            overtake(net, cars, i, inner, shift_lane)
+            overtake(net, cars, i, inner, shift)
         elif net.lanes.junction[cars.lane[i]] < 0:
-            edge = 0.0 if cars.lane[i] == shift_lane else max(net.lanes.width[cars.lane[i]] / 2.0 - 0.35, 0.0)
+            edge = 0.0 if cars.lane[i] == shift.lane else max(net.lanes.width[cars.lane[i]] / 2.0 - 0.35, 0.0)
             cars.lat_goal[i] = -inner * edge
         cars.indicator[i] = 0
         if net.lanes.junction[cars.lane[i]] >= 0:

@@ -58,7 +58,7 @@ def step_all(
     danger[:] = 0
     bands_taken(net, ways, walkers, block, waits)
     permit(net, signals, cars, time_s, dt)
-    steer_aside(net, cars, inner, shift.lane)
+    steer_aside(net, cars, inner, shift)
     accelerate(net, shift, gates, cars, block, waits, ways.crossings.guarded, ways.crossings.seconds, danger)
     gone = move(net, shift, cars, dt)
     return gone, walk(ways, signals, walkers, danger, time_s, dt)

@@ -58,7 +58,7 @@ def no_vehicles(count: int) -> Vehicles:
 
 
 class Shift(NamedTuple):
-    """A stretch of a lane (or -1) that vehicles pass beside it: where the offset begins, is full, begins to end, has ended; how far left."""
+    """A stretch of `lane` (or -1) whose vehicles pass on the lane `beside`: where their offset begins, is full, begins to end, has ended; its size."""
 
     lane: int
     begin: float
@@ -66,6 +66,7 @@ class Shift(NamedTuple):
     leave: float
     end: float
     left: float
+    beside: int = -1
 
 
 @compiled

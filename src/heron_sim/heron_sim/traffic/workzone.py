@@ -74,7 +74,7 @@ class WorkZone:
     def shift(self) -> Shift:
         """For the kernels: arc lengths on the lane."""
         at = self.lane_start_m
-        return Shift(self.lane, self.begin_m - at, self.full_m - at, self.leave_m - at, self.end_m - at, self.left_m)
+        return Shift(self.lane, self.begin_m - at, self.full_m - at, self.leave_m - at, self.end_m - at, self.left_m, self.beside)
 
     def lateral_m(self, route_m: float) -> float:
         """Offset of the way from the route's line, left positive."""
@@ -82,7 +82,7 @@ class WorkZone:
         return self.left_m * share * share * (3.0 - 2.0 * share) if share > 0.0 else 0.0
 
 
-NO_SHIFT = Shift(-1, 0.0, 1.0, 1.0, 2.0, 0.0)
+NO_SHIFT = Shift(-1, 0.0, 1.0, 1.0, 2.0, 0.0, -1)
 
 
 def work_zone(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZoneConfig) -> WorkZone:
@@ -130,7 +130,8 @@ def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZon
     near, far = lane.line.at(stop), lane.line.at(end + STOP_BEFORE_GUIDE_M)
     at_near, at_far = (other.line.nearest(place.x, place.y)[0] for place in (near, far))
     beside_stop, beside_end = (at_near, at_far) if same else (at_far, at_near)
-    if not 6.0 < beside_stop < beside_end or abs(abs(route.line.nearest(near.x, near.y, start + stop)[1])) > 0.3 or s_other <= 0.0:
+    off_route = (abs(route.line.nearest(place.x, place.y, start + s)[1]) for s in (stop, full, leave, end) for place in [lane.line.at(s)])
+    if not 6.0 < beside_stop < beside_end or s_other <= 0.0 or max(off_route) > 0.3:
         return None
     shape = Shift(index, begin, full, leave, end, left_m)
     inner = 1.0 if left_m > 0.0 else -1.0
