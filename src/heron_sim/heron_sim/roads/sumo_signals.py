@@ -14,7 +14,8 @@ from heron_sim.roads.network import Crossing, Lamp, Lane, Manoeuvre, SignalHead
 from heron_sim.roads.signals import HEAD_M, WALKERS_HEAD_M
 from heron_sim.roads.sumo_file import NetFile
 
-_FOOT_M, _FOOT_TRIES = 1.5, 30  # from the outer lane's edge to a mast; half metres that it may stand farther off, to leave the road
+_FOOT_M = 1.5  # from the outer lane's edge to a mast
+_FOOT_CLEAR_M, _FOOT_TRIES = 0.5, 30  # from the road to a mast at least; half metres that it is moved at most for that
 
 
 def heads_of(lanes: tuple[Lane, ...], crossings: tuple[Crossing, ...], road: Distance, left_hand: bool) -> tuple[SignalHead, ...]:
@@ -39,18 +40,25 @@ def heads_of(lanes: tuple[Lane, ...], crossings: tuple[Crossing, ...], road: Dis
         for group, aside in groups.items():
             place = np.array([end.x, end.y]) + max(beyond, 12.0) * forward - aside * side
             foot = place + ((outer + 0.5) * lane.width_m + _FOOT_M + aside) * side
-            tries = (foot + 0.5 * k * way for k in range(_FOOT_TRIES) for way in (side, forward))
-            foot = next((place for place in tries if road.least(place[None]) > 0.5), foot)
+            foot = _beside(road, foot, (side, forward))
             yaw = math.remainder(end.yaw + math.pi, 2.0 * math.pi)
             heads.append(SignalHead(group, float(place[0]), float(place[1]), HEAD_M, yaw, float(foot[0]), float(foot[1])))
     for crossing in crossings:
         if crossing.signal is not None:
             for s, outwards in ((0.0, -1.0), (crossing.line.length_m, 1.0)):
                 pose = crossing.line.at(s + outwards * 0.8)
-                x, y = pose.x - math.sin(pose.yaw) * crossing.width_m / 2.0, pose.y + math.cos(pose.yaw) * crossing.width_m / 2.0
+                along, left = np.array([math.cos(pose.yaw), math.sin(pose.yaw)]), np.array([-math.sin(pose.yaw), math.cos(pose.yaw)])
+                foot = _beside(road, np.array([pose.x, pose.y]) + 0.5 * crossing.width_m * left, (outwards * along,))
+                x, y = float(foot[0]), float(foot[1])
                 yaw = math.remainder(pose.yaw + (0.0 if outwards < 0.0 else math.pi), 2.0 * math.pi)
                 heads.append(SignalHead(crossing.signal, x, y, WALKERS_HEAD_M, yaw, x, y, pedestrian=True))
     return tuple(heads)
+
+
+def _beside(road: Distance, foot: F64, ways: tuple[F64, ...]) -> F64:
+    """The first place from `foot` on, in half metres along one of `ways`, that lies off the road."""
+    tries = (foot + 0.5 * k * way for k in range(_FOOT_TRIES) for way in ways)
+    return next((place for place in tries if road.least(place[None]) > _FOOT_CLEAR_M), foot)
 
 
 def crossings_of(
