@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from heron_bringup import cli
 from heron_sim import matrix
+from heron_sim.drawing.renderer import Picture
 
 
 def row(job: matrix.Job) -> matrix.Row:
@@ -98,3 +100,37 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path, capsys: pytest.Ca
     mine.write_text("title: mine\n")
     assert cli.main(["sim", "matrix", "town", str(mine), "--out", str(tmp_path / "out")]) == 2
     assert "same name" in capsys.readouterr().err
+
+
+def test_a_picture_of_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def drawn(town, truth, rig, weather, seed, size, labels):  # type: ignore[no-untyped-def]
+        asked.append(size)
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        depth, ids = np.ones(image.shape[:2], np.float32), np.ones(image.shape[:2], np.int32)
+        return {name: Picture(image, depth, ids) if labels else Picture(image) for name in rig.cameras}
+
+    monkeypatch.setattr("heron_bringup.sim_pictures.pictures", drawn)
+    assert cli.main(["sim", "picture", "empty_road", "--at", "1", "--size", "64x40", "--labels", "--out", str(tmp_path / "out")]) == 0
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"CAM_FRONT.png", "CAM_FRONT_depth.png", "CAM_BACK_ids.png", "plan.png", "sheet.jpg", "moment.json"} <= names
+    assert asked == [(64, 40)]
+    told = json.loads((tmp_path / "out" / "moment.json").read_text())
+    assert (told["scenario"], told["seed"], told["actors"]) == ("empty_road", 1, 0)
+    assert told["said"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wish", "text"),
+    [
+        (["twon"], "did you mean town?"),
+        (["town", "--size", "640"], "expected WIDTHxHEIGHT"),
+        (["town", "--size", "8x8"], "each side 32 .. 4096"),
+        (["empty_road", "--at", "90"], "90 s is not in empty_road: allowed 0 .. 60"),
+    ],
+)
+def test_no_such_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str], wish: list[str], text: str) -> None:
+    assert cli.main(["sim", "picture", *wish, "--out", str(tmp_path / "out")]) == 2
+    assert text in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

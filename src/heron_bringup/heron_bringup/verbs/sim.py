@@ -120,3 +120,36 @@ def _tell(console: Console, summed: dict[str, Any]) -> None:
         console.print(f"[red]{each['scenario']}, seed {each['seed']}: {'; '.join(each['failures'])}[/red]", highlight=False)
     if len(summed["failures"]) > len(told):
         console.print(f"… and {len(summed['failures']) - len(told)} more: see report.json", highlight=False)
+
+
+@app.command(
+    epilog="Examples: ./heron sim picture night_city --seed 3 --at 12 --out out/night | ./heron sim picture fog --at 14 --labels --out OUT |"
+    " ./heron sim picture town --size 1920x1280 --out OUT"
+)
+def picture(
+    scenario: Annotated[str, typer.Argument(help="A name (./heron sim list) or the path of a yaml file.")],
+    out: Annotated[Path, typer.Option(help="Folder for a PNG per camera, plan.png from above, sheet.jpg with all of them, and moment.json.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of town, route and traffic.")] = 1,
+    at: Annotated[float, typer.Option(help="Seconds after the start; the expert drives until then.")] = 10.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each camera.")] = "640x400",
+    labels: Annotated[bool, typer.Option("--labels", help="Depth and instances too.")] = False,
+    vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the demonstration car.")] = None,
+) -> None:
+    """Draw one moment of a scenario as every camera sees it, and from above."""
+    from heron_bringup.paths import config_folder
+    from heron_bringup.sim_pictures import parse_size, write_moment
+    from heron_control.proving_ground.closed_loop import LoopCar
+    from heron_core.errors import InputError
+    from heron_core.rig import load_rig
+    from heron_sim.scenario import load_scenario
+
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out} is a file; give a folder")
+    car = vehicle or config_folder() / "vehicle" / "demo"
+    wanted, dimensions = load_scenario(scenario, config_folder() / "scenario"), parse_size(size)
+    loop_car, rig = LoopCar.load(car), load_rig(car / "rig.yaml")
+    console = Console()
+    with console.status(f"driving {wanted.name} up to {at:g} s, then drawing (the first time compiles, a minute or two) …"):
+        written, said = write_moment(loop_car, rig, wanted, seed, at, dimensions, labels, out)
+    console.print(f"{wanted.name}, seed {seed}, at {at:g} s: {said}", highlight=False)
+    console.print(f"written: {', '.join(path.name for path in written)} in {out}", highlight=False)
