@@ -164,6 +164,8 @@ def test_lights_are_over_the_lane_and_seen_by_the_narrow_camera() -> None:
                 continue
             for before in (1.0, 20.0, 60.0):
                 eye = lane.line.at(lane.stop_s_m - before - 1.7)
+                if abs(math.remainder(eye.yaw - lane.line.at(lane.line.length_m).yaw, 2 * math.pi)) > 0.02:
+                    continue  # around a corner of the town
                 seen = []
                 for head in network.heads:
                     ahead = eye.between(type(eye)(head.x_m, head.y_m, head.yaw_rad))
