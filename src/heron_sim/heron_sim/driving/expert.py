@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,14 +70,16 @@ class Expert:
         s_m, _ = self._map.route.line.nearest(ego.x_m, ego.y_m, ego.route_s_m)
         dt_s = 0.1 if self._last is None else min(max((truth.time_ns - self._last[0]) / 1e9, 0.0), 0.5)
         middle = PathAhead(self._map, ego, s_m)
-        aside = self._aside.update(truth, middle)
-        path = middle if aside is None else PathAhead(self._map, ego, s_m, aside)
-        seen = see(path, ego, truth.actors)
+        seen = see(middle, ego, truth.actors)
+        aside, path = self._aside.update(truth, middle, seen), middle
+        if aside is not None:
+            path = PathAhead(self._map, ego, s_m, aside)
+            seen = see(path, ego, truth.actors)
         step_m = float(path.along_m[-1]) / (len(path.along_m) - 1)
         limit = np.minimum(path.limit_mps, self._top_mps)
         limit = np.minimum(limit, self._aside.limit(path))
         arrive = times_to(ego.speed_mps, limit, step_m, START_DELAY_S if ego.speed_mps < 1.0 else 0.2).tolist()
-        leads, stops = follow(seen, ego, arrive, step_m)
+        leads, stops = follow(seen, ego, arrive, step_m, self._map.upstream)
         stops += self._junctions.stops(truth, path, seen, arrive, step_m, dt_s)
         stops += self._crossings.stops(truth, path, arrive, step_m, dt_s)
         stops += self._guides(path, ego, truth.actors)
@@ -106,7 +109,8 @@ class Expert:
             if actor.kind is ActorKind.GUIDE and actor.sign is GuideSign.STOP:
                 at_m, aside_m = self._map.route.line.nearest(actor.x_m, actor.y_m, float(path.s_m[0]) + 40.0, 60.0)
                 left = path.along_at(at_m) - ego.front_m
-                if abs(aside_m) < 6.0 and left > 0.5:
+                faces = math.cos(actor.yaw_rad - self._map.route.line.at(at_m).yaw) < -0.5
+                if faces and abs(aside_m) < 6.0 and left > 0.5:
                     found.append(Stop(left - GUIDE_M if left > GUIDE_M else max(left - 1.5, 0.0), Reason.SLOW_GUIDE, True))
         return found
 

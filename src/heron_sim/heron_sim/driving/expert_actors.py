@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from heron_sim.truth import Actor, ActorKind, EgoTruth
 REACH_M = 110.0
 SIDE_M, SIDE_SOFT_M = 0.3, 0.6  # room at the car's sides; for people and cyclists
 SOFT = frozenset({ActorKind.PEDESTRIAN, ActorKind.BICYCLE, ActorKind.GUIDE})
+FIXED_M = 0.15  # room to cones and the like, which stand still
 FIXED = frozenset({ActorKind.CONE, ActorKind.BARRIER})
 CUT_IN_S = 1.5  # who will be in the way by then counts as ahead
 STEP_OUT_S = 1.6  # a walker who will be in the way by then is one to stop for
@@ -81,7 +82,9 @@ def see(path: PathAhead, ego: EgoTruth, actors: Sequence[Actor]) -> list[Seen]:
     return found
 
 
-def follow(seen: Sequence[Seen], ego: EgoTruth, arrive_s: Sequence[float], step_m: float) -> tuple[list[Lead], list[Stop]]:
+def follow(
+    seen: Sequence[Seen], ego: EgoTruth, arrive_s: Sequence[float], step_m: float, meeting: Container[int] = ()
+) -> tuple[list[Lead], list[Stop]]:
     """Whom to follow, and where to stop for those who are in the way without going along it.
 
     Args:
@@ -89,6 +92,7 @@ def follow(seen: Sequence[Seen], ego: EgoTruth, arrive_s: Sequence[float], step_
         ego: the car.
         arrive_s: time at which base_link will be `i * step_m` further, on a free road.
         step_m: see there.
+        meeting: lanes whose vehicles meet the way at a junction, which is not judged here.
     """
     leads: list[Lead] = []
     stops: list[Stop] = []
@@ -100,7 +104,7 @@ def follow(seen: Sequence[Seen], ego: EgoTruth, arrive_s: Sequence[float], step_
         gap = each.gap_m(ego.half_width_m)
         in_way = gap < each.room_m()
         if actor.kind in FIXED or actor.kind is ActorKind.GUIDE:
-            if in_way and gap < SIDE_M:
+            if gap < FIXED_M:
                 stops.append(Stop(each.near_m - ego.front_m - 3.0, Reason.STOP_OBSTACLE, True))
             continue
         toward = -math.copysign(each.left_mps, each.side_m * each.left_mps) if abs(each.side_m) > 0.2 else abs(each.left_mps)
@@ -112,7 +116,8 @@ def follow(seen: Sequence[Seen], ego: EgoTruth, arrive_s: Sequence[float], step_
         elif abs(each.along_mps) < CROSSING_COS * actor.speed_mps and actor.speed_mps > MOVES_MPS and abs(each.left_mps) > MOVES_MPS:
             stops += _for_crossing(each, ahead, ego, arrive_s, step_m)
         elif each.along_mps < -MOVES_MPS:
-            stops += [Stop(ahead / 2.0 - BEFORE_M, Reason.STOP_OBSTACLE, True)] if gap < 0.0 and ahead < 30.0 else []
+            if gap < 0.0 and ahead < 30.0 and actor.lane not in meeting:
+                stops.append(Stop(ahead / 2.0 - BEFORE_M, Reason.STOP_OBSTACLE, True))
         elif actor.kind is ActorKind.BICYCLE:
             leads.append(Lead(ahead, max(each.along_mps, 0.0), 0.0, Reason.FOLLOW_CYCLIST, 2.5))
         else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_sim.driving.expert_actors import Seen
 from heron_sim.driving.expert_path import LOOK_AHEAD_M, PathAhead
 from heron_sim.driving.expert_route import GRID_M, SLOW_DOWN_MPS2, RouteMap
 from heron_sim.driving.explain import Reason
@@ -23,6 +25,8 @@ SHIFT_M = 16.0  # over which the car moves to the side
 WORK_MPS = 5.6
 KERB_SIDE_M, OTHER_SIDE_M = 0.55, 4.2  # furthest from the line: towards the kerb, and over the middle of the road
 SAID_M = 0.35
+CYCLIST_ROOM_M, OVERTAKE_M = 0.95, 32.0  # at the side; from there on overtaking is thought of
+FASTER_MPS, CLEAR_M, COMMITTED_M = 1.5, 6.0, 4.0
 BEHIND_M = 14.0
 
 
@@ -55,9 +59,16 @@ class Aside:
                 self._parked.append(found)
         self.passing: Reason | None = None
         self._work: list[tuple[float, float]] = []
+        self._overtakes = -1
 
-    def update(self, truth: Truth, path: PathAhead) -> F64 | None:
-        """(n,) wished place left of the line at each sample of the route; None: on it everywhere near."""
+    def update(self, truth: Truth, path: PathAhead, seen: Sequence[Seen]) -> F64 | None:
+        """(n,) wished place left of the line at each sample of the route; None: on it everywhere near.
+
+        Args:
+            truth: of now.
+            path: the way along the middle of the lanes.
+            seen: all others along it.
+        """
         ego, here = truth.ego, float(path.s_m[0])
         obstacles = [each for each in self._parked if here - BEHIND_M < each.end_m and each.begin_m < here + LOOK_AHEAD_M]
         for actor in truth.actors:
@@ -65,15 +76,20 @@ class Aside:
                 found = self._of(actor, here)
                 if found is not None:
                     obstacles.append(found)
+        cyclist = self._cyclist(ego, seen, here)
+        if cyclist is not None:
+            obstacles.append(cyclist)
         self._work = [(each.begin_m - ego.front_m, each.end_m + ego.rear_m) for each in obstacles if each.work]
         self.passing = None
-        needed = [each for each in obstacles if each.right_m - each.room_m < ego.half_width_m and each.left_m + each.room_m > -ego.half_width_m]
+        half = ego.half_width_m
+        needed = [each for each in obstacles if each.work or (each.right_m - each.room_m < half and each.left_m + each.room_m > -half)]
         if not needed:
             return None
         wished = self._profile(needed, ego)
         now = float(np.interp(here + ego.front_m / 2.0, self._route.s_m, wished))
         if abs(now) > SAID_M:
-            self.passing = Reason.PASS_WORK if self._work and self._work[0][0] - 30.0 < here else Reason.PASS_OBSTACLE
+            at_work = self._work and self._work[0][0] - SHIFT_M < here
+            self.passing = Reason.PASS_WORK if at_work else Reason.PASS_CYCLIST if cyclist is not None else Reason.PASS_OBSTACLE
         return wished
 
     def limit(self, path: PathAhead) -> F64:
@@ -84,6 +100,45 @@ class Aside:
         before = np.maximum(begin - path.s_m, 0.0)
         speed: F64 = np.sqrt(WORK_MPS**2 + 2.0 * SLOW_DOWN_MPS2 * before)
         return np.where(path.s_m > end, math.inf, speed)
+
+    def _cyclist(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float) -> Obstacle | None:
+        """The cyclist to overtake, as something that reaches as far as it will have gone by then; None: stay behind."""
+        along = [
+            each for each in seen if each.actor.kind is ActorKind.BICYCLE and each.along_mps > 0.8 * each.actor.speed_mps and abs(each.side_m) < 2.2
+        ]
+        before = self._overtakes
+        self._overtakes = -1
+        for each in sorted(along, key=lambda one: one.near_m):
+            if each.far_m < -BEHIND_M or each.near_m > OVERTAKE_M:
+                continue
+            rides = max(each.actor.speed_mps, 0.5)
+            speed = min(float(np.interp(here_m + max(each.near_m, 0.0), self._route.s_m, self._route.limit_mps)), ego.speed_mps + 3.0)
+            passed = each.far_m < -ego.rear_m
+            seconds = max(each.far_m + ego.rear_m + CLEAR_M, 0.0) / max(speed - rides, 1.0)
+            begun = each.actor.id == before and (each.near_m < ego.front_m + COMMITTED_M or passed)
+            if not begun and (passed or speed < rides + FASTER_MPS or not self._room(ego, seen, here_m, speed * seconds, seconds)):
+                continue
+            self._overtakes = each.actor.id
+            reach = 0.0 if passed else rides * seconds
+            begin, end = here_m + each.near_m, here_m + each.far_m + reach
+            return Obstacle(begin, end, each.side_m - each.half_m, each.side_m + each.half_m, CYCLIST_ROOM_M, False)
+        return None
+
+    def _room(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float, way_m: float, seconds: float) -> bool:
+        """Nothing stands against being beside the lane's middle for the next `way_m`: no junction, no crossing, nobody who comes or stands there."""
+        end = here_m + ego.front_m + way_m + CLEAR_M
+        if any(here_m - CLEAR_M < gate.stop_m < end or here_m < gate.end_m < end for gate in self._route.gates):
+            return False
+        if any(here_m < walk.at_m < end for walk in self._route.walks):
+            return False
+        for each in seen:
+            if each.actor.kind in (ActorKind.BICYCLE, ActorKind.PEDESTRIAN) or abs(each.side_m) > 5.5:
+                continue
+            if each.along_mps < -0.3 and -5.0 < each.near_m < way_m + seconds * -each.along_mps + 2.0 * CLEAR_M:
+                return False
+            if abs(each.side_m) < 2.0 and each.along_mps > -0.3 and 0.0 < each.near_m + each.along_mps * seconds < way_m + CLEAR_M + 10.0:
+                return False
+        return True
 
     def _of(self, actor: Actor, here_m: float) -> Obstacle | None:
         if abs(actor.x_m - float(np.interp(here_m, self._route.s_m, self._route.x_m))) > LOOK_AHEAD_M:

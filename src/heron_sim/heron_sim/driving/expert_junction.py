@@ -18,6 +18,7 @@ LINE_M = 1.2  # kept between the front bumper and a stop line
 ZONE_M = 1.0  # and the way of others
 PASSED_M = 0.3
 YELLOW_MPS2, REACTION_S = 2.7, 0.3  # who can stop so gently before a yellow light does
+YELLOW_HARD_MPS2, YELLOW_S = 3.2, 2.5  # and so hard who would not be over the line after so long
 COMMITTED_MPS2 = 2.9  # who would have to brake harder before the way of others goes on
 CROSS_S, MERGE_S, AFTER_S = 1.8, 2.6, 0.5  # kept before and behind others
 RESOLVED_S = 0.6  # less is enough for who has decided to go
@@ -67,7 +68,7 @@ class JunctionRules:
             if to_line > WITHIN_M:
                 break
             if to_line > -PASSED_M:
-                found += self._lamp(gate, truth, to_line)
+                found += self._lamp(gate, truth, to_line, _time(arrive_s, step_m, max(to_line, 0.0)))
                 if to_line < 45.0:
                     found += self._room(gate, path, ego, seen, to_line)
             if to_line < 45.0 and gate.index in self._by_gate:
@@ -97,7 +98,7 @@ class JunctionRules:
                 stood[actor.id] = self._stood.get(actor.id, truth.time_s)
         self._stood = stood
 
-    def _lamp(self, gate: Gate, truth: Truth, to_line: float) -> list[Stop]:
+    def _lamp(self, gate: Gate, truth: Truth, to_line: float, arrives_s: float) -> list[Stop]:
         lamp = truth.lamps.get(gate.group, Lamp.GREEN) if gate.group is not None else Lamp.GREEN
         if lamp is Lamp.GREEN:
             self._passing.pop(gate.index, None)
@@ -105,8 +106,8 @@ class JunctionRules:
         speed = truth.ego.speed_mps
         needed = speed * speed / (2.0 * max(to_line - 0.2 - speed * REACTION_S, 0.05)) if speed > 0.3 else 0.0
         if gate.index not in self._passing:
-            self._passing[gate.index] = lamp is Lamp.YELLOW and needed > YELLOW_MPS2
-        elif self._passing[gate.index] and lamp is Lamp.RED and needed < YELLOW_MPS2:
+            self._passing[gate.index] = lamp is Lamp.YELLOW and needed > (YELLOW_MPS2 if arrives_s < YELLOW_S else YELLOW_HARD_MPS2)
+        elif self._passing[gate.index] and lamp is Lamp.RED and needed < YELLOW_HARD_MPS2:
             self._passing[gate.index] = False
         if self._passing[gate.index]:
             return []

@@ -18,6 +18,7 @@ CURVATURE_WINDOW_M = 3.0  # a polyline's curvature is rough from point to point
 LATERAL_ACCEL_MPS2 = 1.7
 SLOW_DOWN_MPS2 = 1.2  # before curves and lower limits
 LOWEST_MPS = 2.0
+GIVE_WAY_MPS, FRONT_M = 5.5, 3.7  # over the line of a junction where others have priority; before base_link
 LIMIT_SHARE = 0.97  # of the speed limit: a speedometer and a controller err
 CONFLICT_M = 2.6  # between the middles of two ways: two cars abreast, and some room
 UPSTREAM_M = 90.0
@@ -125,8 +126,8 @@ class RouteMap:
         )
         offsets = route.offsets_m or (0.0,) * len(route.lanes)
         self._zeros_m = tuple(start - offset for start, offset in zip(route.starts_m, offsets, strict=True))
-        self.limit_mps = self._limits()
         self.gates = tuple(self._gate(i, turn) for i, turn in enumerate(route.turns))
+        self.limit_mps = self._limits()
         self.conflicts = tuple(found for gate in self.gates for found in self._conflicts_of(gate))
         self.upstream: dict[int, list[Upstream]] = {}
         for index, conflict in enumerate(self.conflicts):
@@ -138,6 +139,9 @@ class RouteMap:
         lane_of = np.clip(np.searchsorted(starts, self.s_m, side="right") - 1, 0, len(starts) - 1)
         allowed = np.array([self.network.lanes[lane].speed_limit_mps for lane in self.route.lanes])[lane_of] * LIMIT_SHARE
         bend = np.sqrt(LATERAL_ACCEL_MPS2 / np.maximum(np.abs(self.curvature_per_m), 1e-4))
+        for gate in self.gates:
+            if gate.yields and gate.group is None:
+                allowed[(self.s_m > gate.stop_m - FRONT_M) & (self.s_m < gate.turn.begin_m)] = GIVE_WAY_MPS
         square = np.maximum(np.minimum(allowed, bend), LOWEST_MPS) ** 2
         lifted = square + 2.0 * SLOW_DOWN_MPS2 * self.s_m  # braking evenly, speed² falls by a straight line over the way
         found: F64 = np.sqrt(np.minimum.accumulate(lifted[::-1])[::-1] - 2.0 * SLOW_DOWN_MPS2 * self.s_m)
