@@ -238,7 +238,6 @@ def _develop(
     active: NDArray[np.bool_],
 ) -> None:
     """Radiance and glare to levels, a line at a time."""
-    for y in prange(picture.shape[0]):
-        _line(
-            np.int64(y), radiance, glow, picture, table, gain, noise, bright, key, frame, rain, drop_of, drops, active
-        )  # numba's own index is unsigned
+    for index in prange(picture.shape[0]):
+        y: int = np.int64(index)  # type: ignore[assignment]  # numba's own index is unsigned
+        _line(y, radiance, glow, picture, table, gain, noise, bright, key, frame, rain, drop_of, drops, active)

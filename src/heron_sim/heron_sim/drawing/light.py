@@ -96,7 +96,7 @@ def light_of(weather: WeatherConfig) -> Light:
     azimuth = math.radians(weather.sun_azimuth_deg)
     sun = (math.cos(azimuth) * math.cos(elevation), math.sin(azimuth) * math.cos(elevation), math.sin(elevation))
     values[SUN_X : SUN_Z + 1] = sun
-    dim = {"clear": 1.0, "overcast": 0.8, "rain": 0.62, "fog": 0.75}[weather.sky]
+    dim = {"clear": 1.0, "overcast": 1.0, "rain": 0.78, "fog": 0.85}[weather.sky]
     if grey:
         mean = look.grey_sky
         values[SUN_R : SUN_B + 1] = 0.0
@@ -118,6 +118,9 @@ def light_of(weather: WeatherConfig) -> Light:
         values[CLOUD_R : CLOUD_B + 1] = look.cloud
         values[CLOUDS], values[SHADE], values[GLOW] = look.clouds, look.shade, look.glow
         values[GLOW_R : GLOW_B + 1] = look.glow_colour
+    if weather.sky == "fog" and weather.light == "night":  # the fog of a town holds its lamps' light
+        for first in (ZENITH_R, HORIZON_R, CLOUD_R):
+            values[first : first + 3] = (0.060, 0.056, 0.052)
     values[AIR_R : AIR_B + 1] = values[HORIZON_R : HORIZON_B + 1]
     visibility = {"clear": 6000.0, "overcast": 3500.0, "rain": 900.0, "fog": weather.visibility_m}[weather.sky]
     values[EXTINCTION] = _KOSCHMIEDER / visibility
@@ -149,13 +152,13 @@ _LOOKS = {
     "day": _Look(
         elevation_deg=42.0,
         sun=(2.25, 2.08, 1.82),
-        up=(0.50, 0.62, 0.84),
-        down=(0.30, 0.29, 0.27),
+        up=(0.72, 0.82, 1.00),
+        down=(0.42, 0.41, 0.38),
         zenith=(0.13, 0.30, 0.68),
         horizon=(0.72, 0.86, 1.00),
         cloud=(1.25, 1.25, 1.25),
         clouds=0.45,
-        shade=0.25,
+        shade=0.14,
         glow=0.9,
         glow_colour=(1.0, 0.95, 0.85),
         grey_sky=(0.86, 0.90, 0.95),
@@ -179,16 +182,16 @@ _LOOKS = {
     "night": _Look(
         elevation_deg=55.0,
         sun=(0.0, 0.0, 0.0),
-        up=(0.012, 0.015, 0.026),
-        down=(0.007, 0.007, 0.008),
-        zenith=(0.004, 0.006, 0.014),
-        horizon=(0.030, 0.030, 0.042),
+        up=(0.026, 0.030, 0.046),
+        down=(0.016, 0.015, 0.014),
+        zenith=(0.006, 0.009, 0.021),
+        horizon=(0.042, 0.040, 0.050),
         cloud=(0.022, 0.022, 0.030),
         clouds=0.3,
         shade=0.6,
         glow=0.0,
         glow_colour=(0.0, 0.0, 0.0),
-        grey_sky=(0.022, 0.023, 0.030),
+        grey_sky=(0.036, 0.035, 0.040),
         night=1.0,
     ),
 }

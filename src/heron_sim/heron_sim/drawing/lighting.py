@@ -25,6 +25,7 @@ from heron_sim.drawing.light import (
     Light,
     light_of,
 )
+from heron_sim.drawing.models_house import FACADES
 from heron_sim.drawing.models_signal import LIT
 from heron_sim.drawing.models_street import LAMP_OUT_M
 from heron_sim.roads.town import Town
@@ -33,7 +34,8 @@ from heron_sim.truth import ActorKind, EgoTruth, Truth
 CELLS = 40  # along each side of the square around the ego car
 CELL_M = 6.0
 AROUND_M = 110.0  # vehicles beyond light nothing
-_STREET = (3.9, 3.2, 2.2)
+_STREET = (6.8, 5.5, 3.7)
+_SHOP = (1.15, 0.85, 0.52)
 _HEAD = (118.0, 112.0, 98.0)
 _BRAKE = (1.5, 0.045, 0.03)
 _TAIL = (0.42, 0.012, 0.008)
@@ -71,7 +73,14 @@ class Lighting:
         if self.light.lamps_on:
             for lamp in town.lights:
                 x, y = lamp.x_m + LAMP_OUT_M * math.cos(lamp.yaw_rad), lamp.y_m + LAMP_OUT_M * math.sin(lamp.yaw_rad)
-                rows.append(_lamp((x, y, lamp.height_m - 0.1), (0.0, 0.0, -1.0), 82.0, 48.0, _STREET, 19.0, 0.9))
+                rows.append(_lamp((x, y, lamp.height_m - 0.1), (0.0, 0.0, -1.0), 84.0, 50.0, _STREET, 25.0, 0.9))
+            for house in town.buildings:
+                if house.height_m < 8.5 or house.look % FACADES == 2:
+                    continue  # dwellings have no shops
+                c, s = math.cos(house.yaw_rad), math.sin(house.yaw_rad)
+                for side in (1.0, -1.0):
+                    out = side * (house.width_m / 2.0 + 0.3)
+                    rows.append(_lamp((house.x_m - s * out, house.y_m + c * out, 2.6), (-s * side, c * side, 0.0), 100.0, 40.0, _SHOP, 12.0, 0.25))
         self._street: F32 = np.array(rows, np.float32).reshape(-1, LAMP_COLUMNS)
 
     def at(self, truth: Truth) -> Lamps:
@@ -106,7 +115,7 @@ def _lamps_of(x: float, y: float, c: float, s: float, front_m: float, rear_m: fl
     """Of one vehicle: both head lamps as one low beam, both rear lamps as one red one."""
     rows = []
     if lights:
-        rows.append(_lamp((x + (front_m + 0.02) * c, y + (front_m + 0.02) * s, 0.68), (c, s, 0.0), 60.0, 20.0, _HEAD, 48.0, 0.010, beam=True))
+        rows.append(_lamp((x + (front_m + 0.02) * c, y + (front_m + 0.02) * s, 0.68), (c, s, 0.0), 60.0, 20.0, _HEAD, 48.0, 0.005, beam=True))
     if brake or lights:
         rows.append(_lamp((x - (rear_m + 0.1) * c, y - (rear_m + 0.1) * s, 0.8), (-c, -s, 0.0), 88.0, 30.0, _BRAKE if brake else _TAIL, 9.0, 1.6))
     return rows

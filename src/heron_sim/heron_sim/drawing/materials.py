@@ -77,14 +77,17 @@ def facade(
         br = 0.05 + 0.6 * (hue if q > 0.6 else 0.15)
         bg = 0.06 + 0.35 * (1.0 - abs(2.0 * hue - 1.0))
         bb = 0.05 + 0.5 * ((1.0 - hue) if q < 0.85 else 0.1)
-        stuff = 0.09 + 0.05 * grain(across * 2.7, up * 3.1 + look)
+        near = max(0.0, 1.0 - foot / 0.12)
+        stuff = 0.09 + near * (
+            0.05 * grain(across * 2.7, up * 3.1 + look) + 0.09 * (hashed(math.floor(across * 2.4), math.floor(up * 2.9) + look) - 0.5)
+        )
         r += pane * (stuff - r)
         g += pane * (stuff * 0.95 - g)
         b += pane * (stuff * 0.85 - b)
         r += board * (br - r)
         g += board * (bg - g)
         b += board * (bb - b)
-        own = night * (pane * (0.9 if q > 0.45 else 0.08) * (0.7 + 0.3 * (stuff - 0.04) / 0.1) + board * (0.9 if q > 0.55 else 0.0))
+        own = night * (pane * (0.85 if q > 0.45 else 0.08) * (0.30 + 0.70 * stuff / 0.09) + board * (0.9 if q > 0.55 else 0.0))
         warm = board / (pane + board + 1e-6)
         er, eg, eb = 0.75 * (1.0 - warm) + br * warm, 0.58 * (1.0 - warm) + bg * warm, 0.36 * (1.0 - warm) + bb * warm
         return r, g, b, pane * 0.06, own, er, eg, eb, low
@@ -130,12 +133,11 @@ def facade(
         g += rail * (float(row[GREEN]) * tone - g)
         b += rail * (float(row[BLUE]) * tone - b)
         pane *= 1.0 - rail
-    chance = 0.42 * (1.0 - far) + 0.2
     own = 0.0
     if night > 0.0:
         p = hashed(int(k) * 3 + 19 * side, int(floor) * 5 + 23 * look)
-        glow = (1.0 if p < chance else 0.0) * (1.0 - far) + 0.3 * far
-        own = night * pane * glow * (0.35 + 0.5 * q)
+        glow = (1.0 if p < 0.36 else 0.0) * (1.0 - far) + 0.36 * far
+        own = night * pane * glow * (0.25 + 0.6 * q) * (0.65 + 0.5 * (v - floor))
     cool = hashed(int(k) + 3, int(floor) + look)
     return r, g, b, pane * (0.10 if style != 3 else 0.22), own, 0.85, 0.62 + 0.15 * cool, 0.30 + 0.4 * cool, low
 
@@ -169,7 +171,7 @@ def glass(row: F32, lx: float, ly: float, lz: float, nx: float, ny: float, nz: f
 
 @compiled
 def leaf(row: F32, lx: float, ly: float, lz: float, wx: float, wy: float, wz: float, foot: float) -> Four:
-    """Leaves: clumps in soft light and dark, finer ones near by.
+    """Leaves: clumps in soft light and dark, finer ones near by; dark deep in the crown (LOOK: its radius; TAPER_…: from its middle to the ball's).
 
     Returns:
         red, green, blue, share of the light that reaches it.
@@ -179,8 +181,13 @@ def leaf(row: F32, lx: float, ly: float, lz: float, wx: float, wy: float, wz: fl
     fine = 0.0
     near = 1.0 - foot / 0.09
     if near > 0.0:
-        fine = near * grain3(wx * 9.0, wy * 9.0, wz * 9.0)
-    deep = 0.72 + 0.28 * lz / float(row[HZ])
-    dull = max(deep + 0.30 * clump + 0.34 * fine, 0.12)
+        fine = near * (0.6 * grain3(wx * 9.0, wy * 9.0, wz * 9.0) + 0.5 * grain3(wx * 21.0, wy * 21.0, wz * 21.0))
+    deep = 0.85 + 0.15 * lz / float(row[HZ])
+    crown = float(row[LOOK])
+    if crown > 0.0:
+        ox, oy, oz = lx + float(row[TAPER_FRONT]), ly + float(row[TAPER_REAR]), lz + float(row[TAPER_SIDE])
+        out = math.sqrt(ox * ox + oy * oy + oz * oz) / crown
+        deep *= min(max(1.5 * out - 0.55 + 0.2 * oz / crown, 0.22), 1.05)
+    dull = max(deep + 0.30 * clump + 0.48 * fine, 0.12)
     yellow = 1.0 + 0.18 * clump
     return r * yellow, g, b, dull

@@ -137,9 +137,9 @@ def car_rows(length_m: float, width_m: float, height_m: float, look: int, lit: L
     axle = 0.5 * length_m - max(0.19 * length_m, radius + 0.22)
     for x in (axle, -axle):
         for y in (side, -side):
-            arch = (x, math.copysign(side - 0.055, y), radius + 0.02)
+            arch = (x, math.copysign(side - 0.062, y), radius + 0.046)
             rows.append(
-                shape(Form.CYLINDER, Material.PLAIN, arch, (radius + 0.055, radius + 0.055, 0.0535), BLACK, yaw_rad=math.pi / 2.0, lying=True)
+                shape(Form.CYLINDER, Material.PLAIN, arch, (radius + 0.045, radius + 0.045, 0.0535), BLACK, yaw_rad=math.pi / 2.0, lying=True)
             )
             rows += wheel(x, y, radius, 0.2)
     # What the ends carry follows their lean.

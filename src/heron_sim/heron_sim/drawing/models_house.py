@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from heron_sim.drawing.models_people import limb
-from heron_sim.drawing.shapes import Form, Material, shape
+from heron_sim.drawing.shapes import TAPER_FRONT, TAPER_SIDE, Form, Material, shape
 
 RGB = tuple[float, float, float]
 Rows = list[list[float]]
@@ -116,18 +116,21 @@ def tree_rows(height_m: float, look: int) -> Rows:
         angle = turn + k * 2.1
         end = (0.5 * crown * math.cos(angle), 0.5 * crown * math.sin(angle), 0.66 * height_m)
         rows += limb((0.0, 0.0, fork), end, 0.5 * trunk, _BARK, 3)
-    balls = 11
+    balls = 17
     for k in range(balls):
         share = k / (balls - 1.0)
         angle = turn + k * 2.4
         z = (0.44 + 0.43 * share) * height_m
         wide = math.sin(math.pi * (0.24 + 0.66 * share))
-        out = 0.60 * crown * wide * float(rng.uniform(0.75, 1.0)) if k < balls - 1 else 0.0
-        radius = crown * (0.36 + 0.10 * float(rng.random())) * (0.75 + 0.25 * wide)
+        out = 0.66 * crown * wide * float(rng.uniform(0.75, 1.0)) if k < balls - 1 else 0.0
+        radius = crown * (0.29 + 0.11 * float(rng.random())) * (0.75 + 0.25 * wide)
         shade = tint * float(rng.uniform(0.86, 1.14))
         colour = (leaves[0] * shade, leaves[1] * shade, leaves[2] * shade)
         middle = (out * math.cos(angle), out * math.sin(angle), z)
-        rows.append(shape(Form.ELLIPSOID, Material.LEAF, middle, (radius, radius, 0.88 * radius), colour))
+        row = shape(Form.ELLIPSOID, Material.LEAF, middle, (radius, radius, 0.88 * radius), colour, look=crown)
+        # Leaves are shaded by their place in the crown, which the columns that balls do not need carry.
+        row[TAPER_FRONT : TAPER_SIDE + 1] = [middle[0], middle[1], z - 0.66 * height_m]
+        rows.append(row)
     core = (leaves[0] * 0.8 * tint, leaves[1] * 0.8 * tint, leaves[2] * 0.8 * tint)
     rows.append(shape(Form.ELLIPSOID, Material.LEAF, (0.0, 0.0, 0.66 * height_m), (0.62 * crown, 0.62 * crown, 0.24 * height_m), core))
     return rows

@@ -91,7 +91,7 @@ def truck_rows(length_m: float, width_m: float, height_m: float, look: int, lit:
                 (0.25, 0.25, 0.26),
             )
         )
-    rows.append(shape(Form.BOX, Material.PLAIN, (-0.1 * length_m, 0.0, 0.78), (0.42 * length_m, 0.45, 0.12), (0.03, 0.03, 0.03)))
+    rows.append(shape(Form.BOX, Material.PLAIN, (-0.1 * length_m, 0.0, 0.78), (0.39 * length_m, 0.45, 0.12), (0.03, 0.03, 0.03)))
     rows.append(shape(Form.BOX, Material.PLAIN, (rear_end + 0.06, 0.0, 0.52), (0.05, side - 0.1, 0.06), (0.2, 0.03, 0.03)))
     rows.append(shape(Form.BOX, Material.REFLECTIVE, (rear_end + 0.004, 0.0, 0.72), (0.01, 0.22, 0.11), _GREEN_PLATE))
     rows.append(shape(Form.BOX, Material.REFLECTIVE, (half - 0.004, 0.0, 0.62), (0.004, 0.22, 0.11), _GREEN_PLATE))

@@ -46,10 +46,10 @@ def limb(start: RGB, end: RGB, thick: float, colour: RGB, pieces: int = 3) -> Ro
 
 def head(z_top: float, scale: float, skin: RGB, hair: RGB) -> Rows:
     """A head whose crown is at `z_top`; it looks along x."""
-    r = 0.115 * scale
+    r = 0.122 * scale
     return [
-        ball((0.012 * scale, 0.0, z_top - r - 0.02 * scale), (0.098 * scale, 0.082 * scale, r), skin),
-        ball((-0.018 * scale, 0.0, z_top - 0.085 * scale), (0.098 * scale, 0.092 * scale, 0.085 * scale), hair),
+        ball((0.012 * scale, 0.0, z_top - r - 0.02 * scale), (0.103 * scale, 0.088 * scale, r), skin),
+        ball((-0.018 * scale, 0.0, z_top - 0.085 * scale), (0.103 * scale, 0.098 * scale, 0.085 * scale), hair),
         shape(Form.CYLINDER, Material.SKIN, (0.0, 0.0, z_top - 0.25 * scale), (0.05 * scale, 0.05 * scale, 0.06 * scale), skin),
     ]
 
@@ -88,9 +88,11 @@ def walker_rows(length_m: float, width_m: float, height_m: float, look: int, pha
     hip, shoulder = 0.50 * height_m, 0.80 * height_m
     rows = head(height_m, scale, skin, hair)
     arm = 0.052 * scale
-    rows.append(ball((0.0, 0.0, 0.70 * height_m), (0.115 * scale, half - 1.7 * arm, 0.155 * height_m), top))
-    rows.append(ball((0.0, 0.0, 0.78 * height_m), (0.10 * scale, half - 1.1 * arm, 0.05 * height_m), top))
-    rows.append(ball((0.0, 0.0, 0.55 * height_m), (0.105 * scale, 0.75 * half, 0.09 * height_m), trousers if look % 5 else top))
+    chest = half - 2.0 * arm
+    rows.append(ball((0.0, 0.0, 0.715 * height_m), (0.118 * scale, chest, 0.145 * height_m), top))
+    rows.append(ball((0.0, 0.0, 0.63 * height_m), (0.108 * scale, 0.92 * chest, 0.11 * height_m), top))
+    rows.append(ball((0.0, 0.0, 0.78 * height_m), (0.095 * scale, half - 1.25 * arm, 0.045 * height_m), top))
+    rows.append(ball((0.0, 0.0, 0.55 * height_m), (0.108 * scale, 0.95 * chest, 0.085 * height_m), trousers if look % 5 else top))
     if look % 5 == 0:  # a skirt or a coat
         rows.append(shape(Form.CYLINDER, Material.SKIN, (0.0, 0.0, 0.42 * height_m), (0.7 * half, 0.7 * half, 0.13 * height_m), top))
     walk = 1.0 if moving else 0.0

@@ -14,7 +14,7 @@ from heron_sim.drawing import light as li
 from heron_sim.drawing.compiled import compiled
 from heron_sim.drawing.light import F32, I32, RGB
 from heron_sim.drawing.materials import facade, glass, leaf
-from heron_sim.drawing.shapes import BLUE, COS, GREEN, MATERIAL, RED, SIN, Material
+from heron_sim.drawing.shapes import BLUE, COS, GREEN, LOOK, MATERIAL, RED, SIN, TAPER_FRONT, TAPER_REAR, TAPER_SIDE, Material
 from heron_sim.drawing.sky import sky_glossy
 from heron_sim.drawing.texture import grain
 
@@ -90,6 +90,7 @@ def lamp_light(
             length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
             half = (hx * nx + hy * ny + hz * nz) / length
             power = half * half
+            power *= power
             power *= power
             power *= power
             power *= power
@@ -235,6 +236,12 @@ def shape_colour(
         r, g, b, dull = leaf(row, lx, ly, lz, wx, wy, wz, foot)
     elif material == _PAINT:
         mirror = 0.045
+    if material == _LEAF and row[LOOK] > 0.0:  # lit as a part of its crown more than as a ball
+        ox, oy, oz = lx + float(row[TAPER_FRONT]), ly + float(row[TAPER_REAR]), lz + float(row[TAPER_SIDE])
+        weight = 1.3 / (float(row[LOOK]) + 1e-6)
+        ux, uy, uz = ux + weight * (c * ox - s * oy), uy + weight * (s * ox + c * oy), uz + weight * oz
+        scale = 1.0 / math.sqrt(ux * ux + uy * uy + uz * uz + 1e-9)
+        ux, uy, uz = ux * scale, uy * scale, uz * scale
     facing = dx * ux + dy * uy + dz * uz
     low = min(1.0, 0.6 + 0.55 * wz)  # near the ground less of the sky is seen
     up = 0.5 + 0.5 * uz
@@ -248,7 +255,7 @@ def shape_colour(
     lb = values[li.SUN_B] * sun + (values[li.UP_B] * up + values[li.DOWN_B] * (1.0 - up)) * shade
     mr, mg, mb = 0.0, 0.0, 0.0
     if values[li.GRID_N] > 0.0:
-        gloss = 0.5 if mirror > 0.0 and material != _FACADE else 0.0
+        gloss = 0.06 if mirror > 0.0 and material != _FACADE else 0.0
         retro = 14.0 if material == _REFLECTIVE else 0.0
         pr, pg, pb, mr, mg, mb = lamp_light(wx, wy, wz, ux, uy, uz, dx, dy, dz, gloss, retro, values, lamps, starts, items)
         lr, lg, lb = lr + pr, lg + pg, lb + pb

@@ -39,8 +39,8 @@ def sky_colour(dx: float, dy: float, dz: float, values: F32) -> RGB:
     clouds = values[li.CLOUDS]
     if clouds > 0.0 and dz > 0.02:
         reach = 1.0 / (dz + 0.12)
-        x, y = dx * reach * 1.3, dy * reach * 1.3
-        n = 0.55 * grain(x, y) + 0.28 * grain(2.1 * x + 7.0, 2.1 * y - 3.0) + 0.17 * grain(4.3 * x - 5.0, 4.3 * y + 9.0)
+        x, y = dx * reach * 2.2, dy * reach * 2.2
+        n = 0.52 * grain(x, y) + 0.29 * grain(2.1 * x + 7.0, 2.1 * y - 3.0) + 0.19 * grain(4.7 * x - 5.0, 4.7 * y + 9.0)
         cover = min(max((n + clouds * 1.1 - 0.45) * 1.9, 0.0), 1.0)
         cover = cover * cover * (3.0 - 2.0 * cover) * min(1.0, (dz - 0.02) * 7.0)
         if clouds >= 1.0:
@@ -48,7 +48,7 @@ def sky_colour(dx: float, dy: float, dz: float, values: F32) -> RGB:
         else:
             cover *= 0.85
         r, g, b = r + cover * (values[li.CLOUD_R] - r), g + cover * (values[li.CLOUD_G] - g), b + cover * (values[li.CLOUD_B] - b)
-    if values[li.NIGHT] >= 1.0 and clouds < 1.0 and dz > 0.05:
+    if values[li.NIGHT] >= 1.0 and clouds < 1.0 and values[li.EXTINCTION] < 1e-3 and dz > 0.05:
         i, j = math.floor(math.atan2(dy, dx) * 180.0), math.floor(dz * 180.0)
         if hashed(i, j) > 0.996:
             spark = 0.12 * hashed(j, i + 11)
