@@ -112,7 +112,11 @@ class Spawner:
         others = (cars.role != NONE) & (np.arange(len(cars.role)) != i)
         reach = (cars.length + cars.length[i]) / 2.0
         ahead = cars.s - s_m
-        if (others & (cars.lane == lane) & (np.abs(ahead) - reach < GAP_M)).any():
+        needed = GAP_M + np.where(ahead < 0.0, 1.2 * cars.v, 0.0)
+        if (others & (cars.lane == lane) & (np.abs(ahead) - reach < needed)).any():
+            return False
+        crossings = self._net.bands.s[self._net.lanes.band_first[lane] : self._net.lanes.band_first[lane + 1]] - s_m
+        if ((crossings > -cars.length[i] / 2.0 - 3.0) & (crossings < cars.length[i] / 2.0 + 8.0)).any():
             return False
         if (others & (np.hypot(cars.x - place.x, cars.y - place.y) < reach + 3.0)).any():
             return False
@@ -121,7 +125,8 @@ class Spawner:
         cars.path[i, :], cars.prev[i, :] = -1, -1
         net = self._net
         leaders = others & (cars.lane == lane) & (ahead > 0.0)
-        room = float(np.min((ahead - reach)[leaders], initial=net.lanes.stop[lane] - s_m - cars.length[i] / 2.0)) - 3.0
+        walked = float(np.min(crossings[crossings > 0.0], initial=net.lanes.stop[lane] - s_m)) - cars.length[i] / 2.0 - 3.0
+        room = min(float(np.min((ahead - reach)[leaders], initial=1e9)) - 3.0, walked)
         allowed = float(net.cells.allow[net.lanes.first[lane] + int(s_m / net.lanes.step[lane])])
         cars.v[i] = min(0.75 * allowed, float(cars.top[i]), math.sqrt(2.0 * 1.4 * max(room, 0.0)))
         for column in (cars.a, cars.wait, cars.lat, cars.lat_goal, cars.yaw_rate, cars.stride):

@@ -58,7 +58,7 @@ def no_vehicles(count: int) -> Vehicles:
 
 
 class Shift(NamedTuple):
-    """A stretch of `lane` (or -1) whose vehicles pass on the lane `beside`: where their offset begins, is full, begins to end, has ended; its size."""
+    """A stretch of `lane` (or -1) whose vehicles pass on the lane `beside`: where their offset begins, is full, begins to end, ended; its size."""
 
     lane: int
     begin: float

@@ -17,6 +17,7 @@ from heron_sim.truth import Actor, ActorKind
 TAPER_M = 14.0
 STOP_BEFORE_GUIDE_M = 2.5
 SEARCH_M = 250.0
+QUEUES_M = (22.0, 9.0)  # room before the stop lines, if there is any such place; else this
 CONE_EVERY_M = 3.5
 BESIDE_WAY_M = 1.65  # from the middle of the way around the zone to its cones
 
@@ -91,10 +92,11 @@ def work_zone(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZo
     Raises:
         InputError: there is none within `SEARCH_M`.
     """
-    for off in sorted(np.arange(-SEARCH_M, SEARCH_M + 1.0, 2.0), key=lambda value: (abs(value), value)):
-        at = config.at_m + float(off)
-        if 25.0 < at < route.line.length_m:
-            found = _zone_at(network, net, route, config, at)
+    offs = sorted(np.arange(-SEARCH_M, SEARCH_M + 1.0, 2.0), key=lambda value: (abs(value), value))
+    for queue_m in QUEUES_M:
+        for off in offs:
+            at = config.at_m + float(off)
+            found = _zone_at(network, net, route, config, at, queue_m) if 25.0 < at < route.line.length_m else None
             if found is not None:
                 return found
     needed = config.length_m + 2.0 * TAPER_M + 8.0
@@ -104,7 +106,7 @@ def work_zone(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZo
     )
 
 
-def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZoneConfig, at_m: float) -> WorkZone | None:
+def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZoneConfig, at_m: float, queue_m: float) -> WorkZone | None:
     index, on_lane = route.lane_at(at_m)
     lane = network.lanes[index]
     start = at_m - on_lane
@@ -117,7 +119,7 @@ def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZon
     if (
         lane.junction is not None
         or beside < 0
-        or stop < 8.0
+        or stop < queue_m
         or end > net.lanes.stop[index] - 4.0
         or ((bands > stop - 8.0) & (bands < end + 4.0)).any()
     ):
@@ -131,7 +133,7 @@ def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZon
     at_near, at_far = (other.line.nearest(place.x, place.y)[0] for place in (near, far))
     beside_stop, beside_end = (at_near, at_far) if same else (at_far, at_near)
     off_route = (abs(route.line.nearest(place.x, place.y, start + s)[1]) for s in (stop, full, leave, end) for place in [lane.line.at(s)])
-    if not 6.0 < beside_stop < beside_end or s_other <= 0.0 or max(off_route) > 0.3:
+    if not min(queue_m, 12.0) < beside_stop < beside_end or s_other <= 0.0 or max(off_route) > 0.3:
         return None
     shape = Shift(index, begin, full, leave, end, left_m)
     inner = 1.0 if left_m > 0.0 else -1.0
