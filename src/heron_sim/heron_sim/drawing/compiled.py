@@ -12,11 +12,17 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 def compiled(function: Function) -> Function:
     """`function` as machine code."""
-    machine: Function = njit(cache=True)(function)
+    machine: Function = njit(cache=True, error_model="numpy")(function)
+    return machine
+
+
+def inlined(function: Function) -> Function:
+    """`function` as a part of its compiled callers: spares handing over many arrays for each pixel."""
+    machine: Function = njit(inline="always", error_model="numpy")(function)
     return machine
 
 
 def compiled_parallel(function: Function) -> Function:
     """`function` as machine code whose `prange` loops share the cores; their passes must not depend on one another."""
-    machine: Function = njit(cache=True, parallel=True)(function)
+    machine: Function = njit(cache=True, parallel=True, error_model="numpy")(function)
     return machine

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_sim.drawing.compiled import compiled, compiled_parallel
+from heron_sim.drawing.compiled import compiled, compiled_parallel, inlined
 from heron_sim.drawing.hits import EYE_X, EYE_Y, EYE_Z, NEAREST, NO_HIT, SPHERE, TO_X, TO_Y, TO_Z, TURN_C, TURN_S, hit, normal
 from heron_sim.drawing.light import F32, I32
 from heron_sim.drawing.rays import TILE
@@ -27,8 +27,9 @@ F64 = NDArray[np.float64]
 
 # What a ray met: below 0 as named here, else index of the shape * 8 + face.
 GROUND, SKY, BLIND = -1, -2, -3
-_TAPS = 6  # samples of the ground along the view, where it is seen at a slant
+_TAPS = 4  # samples of the ground along the view, where it is seen at a slant
 _FIRST_STATIC_ID = 10000
+_FAINT = 0.02  # edges of less contrast than this (Michelson) stay as they are
 _BRIGHTEST = 6.0  # a sample of an edge counts at most this: a lamp's rim stays smooth
 
 
@@ -60,14 +61,15 @@ class Scene(NamedTuple):
 
 
 @compiled
-def _ground_at(x: float, y: float, hx: float, hy: float, along: float, across: float, scene: Scene) -> tuple[float, float, float, float]:
+def _ground_at(
+    x: float, y: float, hx: float, hy: float, along: float, across: float, texels: U8, levels: I64, windows: F64, beyond: F32
+) -> tuple[float, float, float, float]:
     """Linear colour of the ground around (x, y), and how lit it is by what stands there.
 
     The pixel covers `along` metres in the direction (hx, hy), and `across` metres beside it.
     """
-    windows = scene.windows
     finest = windows[0, 0]
-    taps = min(_TAPS, max(1, math.ceil(along / max(across, finest))))
+    taps = min(_TAPS, max(1, math.ceil(0.6 * along / max(across, finest))))
     size = max(across, along / taps) * 0.75
     level, last = 0, len(windows) - 1
     while level < last and (
@@ -76,10 +78,9 @@ def _ground_at(x: float, y: float, hx: float, hy: float, along: float, across: f
         level += 1
     pixel, reach = windows[level, 0], windows[level, 3]
     if max(abs(x - windows[level, 1]), abs(y - windows[level, 2])) > reach:
-        return scene.beyond[0], scene.beyond[1], scene.beyond[2], 1.0
-    begin, mask = scene.levels[level, 0], scene.levels[level, 1] - 1
+        return beyond[0], beyond[1], beyond[2], 1.0
+    begin, mask = levels[level, 0], levels[level, 1] - 1
     side = mask + 1
-    texels = scene.texels
     r, g, b, lit = 0.0, 0.0, 0.0, 0.0
     for k in range(taps):
         step = along * ((k + 0.5) / taps - 0.5)
@@ -104,22 +105,20 @@ def _ground_at(x: float, y: float, hx: float, hy: float, along: float, across: f
 
 
 @compiled
-def _standing_lit(x: float, y: float, scene: Scene) -> float:
+def _standing_lit(x: float, y: float, texels: U8, levels: I64, windows: F64) -> float:
     """How lit the ground at (x, y) is by what stands there, without filtering."""
-    windows = scene.windows
     for level in range(2, len(windows)):
         if max(abs(x - windows[level, 1]), abs(y - windows[level, 2])) < windows[level, 3]:
-            side = scene.levels[level, 1]
+            side = levels[level, 1]
             i = math.floor(x / windows[level, 0]) & (side - 1)
             j = math.floor(y / windows[level, 0]) & (side - 1)
-            return float(scene.texels[scene.levels[level, 0] + j * side + i, 3]) / 255.0
+            return float(texels[levels[level, 0] + j * side + i, 3]) / 255.0
     return 1.0
 
 
 @compiled
-def _moving_lit(x: float, y: float, scene: Scene) -> float:
+def _moving_lit(x: float, y: float, lit: F32, place: F64) -> float:
     """How lit the ground at (x, y) is by what moves."""
-    lit, place = scene.lit, scene.lit_place
     u, v = (x - place[0]) / place[2] - 0.5, (y - place[1]) / place[2] - 0.5
     n = len(lit)
     if u < 0.0 or v < 0.0 or u >= n - 1 or v >= n - 1:
@@ -129,7 +128,7 @@ def _moving_lit(x: float, y: float, scene: Scene) -> float:
     return float((lit[j, i] * (1.0 - fu) + lit[j, i + 1] * fu) * (1.0 - fv) + (lit[j + 1, i] * (1.0 - fu) + lit[j + 1, i + 1] * fu) * fv)
 
 
-@compiled
+@inlined
 def _trace(
     ex: float, ey: float, ez: float, dx: float, dy: float, dz: float, pixel: float, scene: Scene, mine: I32, count: int
 ) -> tuple[float, float, float, float, int]:
@@ -155,8 +154,8 @@ def _trace(
     if met < 0:
         flat = math.sqrt(dx * dx + dy * dy) + 1e-9
         across = best * pixel
-        r, g, b, lit = _ground_at(wx, wy, dx / flat, dy / flat, across / -dz, across, scene)
-        lit *= _moving_lit(wx, wy, scene)
+        r, g, b, lit = _ground_at(wx, wy, dx / flat, dy / flat, across / -dz, across, scene.texels, scene.levels, scene.windows, scene.beyond)
+        lit *= _moving_lit(wx, wy, scene.lit, scene.lit_place)
         r, g, b = ground_colour(r, g, b, wx, wy, dx, dy, dz, best, pixel, lit, scene.values, scene.lamps, scene.starts, scene.items)
     else:
         p = scene.seen[met]
@@ -167,7 +166,7 @@ def _trace(
         if scene.rows[met, ID] < _FIRST_STATIC_ID:
             # Where the light through this place reaches the ground: a house in its way darkens both.
             down = wz / max(scene.towards[2], 0.05)
-            lit = _standing_lit(wx - down * scene.towards[0], wy - down * scene.towards[1], scene)
+            lit = _standing_lit(wx - down * scene.towards[0], wy - down * scene.towards[1], scene.texels, scene.levels, scene.windows)
         r, g, b = shape_colour(
             scene.rows, met, lx, ly, lz, nx, ny, nz, wx, wy, wz, dx, dy, dz, best, pixel, lit, scene.values, scene.lamps, scene.starts, scene.items
         )
@@ -214,38 +213,57 @@ def cast(
                 depth[y, x], met[y, x] = far, what
 
 
+@compiled
+def _differs(what: int, green: float, other: int, other_green: float) -> bool:
+    """Whether an edge that can be seen lies between two neighbours."""
+    return other != what and abs(green - other_green) > _FAINT * (green + other_green)
+
+
 @compiled_parallel
 def smooth_edges(
-    scene: Scene, eye: F64, c: float, s: float, rays: F32, pixel_rad: F32, order: I64, counts: I32, lists: I32, radiance: F32, met: I32
+    scene: Scene,
+    eye: F64,
+    c: float,
+    s: float,
+    rays: F32,
+    pixel_rad: F32,
+    order: I64,
+    counts: I32,
+    lists: I32,
+    radiance: F32,
+    met: I32,
+    smooth: F32,
 ) -> None:
-    """Averages four more rays into each pixel whose neighbours met something else; arguments as of `cast`."""
+    """Writes `radiance` into `smooth`, with three more rays averaged into each pixel at a visible edge; the other arguments as of `cast`."""
     height, width = rays.shape[:2]
     columns = (width + TILE - 1) // TILE
     for turn in prange(len(order)):
         tile = order[turn]
-        if counts[tile] == 0:
-            continue
         x0, y0 = tile % columns * TILE, tile // columns * TILE
         for y in range(y0, min(y0 + TILE, height)):
             for x in range(x0, min(x0 + TILE, width)):
-                what = met[y, x]
+                what, green = met[y, x], radiance[y, x, 1]
+                red, blue = radiance[y, x, 0], radiance[y, x, 2]
+                smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = red, green, blue
                 left, right, low, high = max(x - 1, 0), min(x + 1, width - 1), max(y - 1, 0), min(y + 1, height - 1)
-                if met[y, left] == what and met[y, right] == what and met[low, x] == what and met[high, x] == what:
+                if not (
+                    _differs(what, green, met[y, left], radiance[y, left, 1])
+                    or _differs(what, green, met[y, right], radiance[y, right, 1])
+                    or _differs(what, green, met[low, x], radiance[low, x, 1])
+                    or _differs(what, green, met[high, x], radiance[high, x, 1])
+                ):
                     continue
                 if what == BLIND or met[y, left] == BLIND or met[y, right] == BLIND or met[low, x] == BLIND or met[high, x] == BLIND:
                     continue
-                red, green, blue = 0.0, 0.0, 0.0
-                for k in range(5):
-                    u = (0.0, -0.125, 0.375, 0.125, -0.375)[k] / (right - left)
-                    v = (0.0, -0.375, -0.125, 0.375, 0.125)[k] / (high - low)
-                    if k == 0:
-                        r, g, b = float(radiance[y, x, 0]), float(radiance[y, x, 1]), float(radiance[y, x, 2])
-                    else:
-                        a = rays[y, x, 0] + u * (rays[y, right, 0] - rays[y, left, 0]) + v * (rays[high, x, 0] - rays[low, x, 0])
-                        e = rays[y, x, 1] + u * (rays[y, right, 1] - rays[y, left, 1]) + v * (rays[high, x, 1] - rays[low, x, 1])
-                        dz = rays[y, x, 2] + u * (rays[y, right, 2] - rays[y, left, 2]) + v * (rays[high, x, 2] - rays[low, x, 2])
-                        r, g, b, _, _ = _trace(
-                            eye[0], eye[1], eye[2], c * a - s * e, s * a + c * e, dz, pixel_rad[y, x], scene, lists[tile], counts[tile]
-                        )
+                red, green, blue = min(red, _BRIGHTEST), min(green, _BRIGHTEST), min(blue, _BRIGHTEST)
+                for k in range(3):
+                    u = (-0.098, -0.269, 0.367)[k] / (right - left)
+                    v = (0.367, -0.269, -0.098)[k] / (high - low)
+                    a = rays[y, x, 0] + u * (rays[y, right, 0] - rays[y, left, 0]) + v * (rays[high, x, 0] - rays[low, x, 0])
+                    e = rays[y, x, 1] + u * (rays[y, right, 1] - rays[y, left, 1]) + v * (rays[high, x, 1] - rays[low, x, 1])
+                    dz = rays[y, x, 2] + u * (rays[y, right, 2] - rays[y, left, 2]) + v * (rays[high, x, 2] - rays[low, x, 2])
+                    r, g, b, _, _ = _trace(
+                        eye[0], eye[1], eye[2], c * a - s * e, s * a + c * e, dz, pixel_rad[y, x], scene, lists[tile], counts[tile]
+                    )
                     red, green, blue = red + min(r, _BRIGHTEST), green + min(g, _BRIGHTEST), blue + min(b, _BRIGHTEST)
-                radiance[y, x, 0], radiance[y, x, 1], radiance[y, x, 2] = 0.2 * red, 0.2 * green, 0.2 * blue
+                smooth[y, x, 0], smooth[y, x, 1], smooth[y, x, 2] = 0.25 * red, 0.25 * green, 0.25 * blue

@@ -24,7 +24,7 @@ from heron_sim.drawing.shapes import COLUMNS, CX, CY, F32, ID
 from heron_sim.roads.town import Town
 from heron_sim.truth import Actor, ActorKind, EgoTruth, Truth
 
-_SMALLEST_PX = 0.35  # shapes whose bounding sphere spans less of a pixel are left out
+_SMALLEST_PX = 0.8  # shapes whose bounding sphere spans less of a pixel are left out
 _FARTHEST_M = 700.0
 _EXPOSURE_NS = 100_000_000  # the film counts exposures at 10 Hz
 _SHARES = 16  # neighbouring tiles go to different cores
@@ -52,6 +52,7 @@ class _Camera:
         self.view = view
         height, width = view.rays.shape[:2]
         self.radiance: F32 = np.zeros((height, width, 3), np.float32)
+        self.smooth: F32 = self.radiance if view.fine > 1 else np.zeros_like(self.radiance)
         self.depth: F32 = np.zeros((height, width), np.float32)
         self.met = np.zeros((height, width), np.int32)
         self.lists = TileLists(view.cones)
@@ -66,7 +67,7 @@ class _Camera:
     def picture(self, rows: F32, frame: int, labels: bool) -> Picture:
         """Develops what was cast; `rows` are the shapes that `met` counts."""
         fine = self.view.fine
-        radiance = self.radiance
+        radiance = self.smooth
         if fine > 1:
             radiance = cv2.resize(radiance, (self.view.lens.width, self.view.lens.height), interpolation=cv2.INTER_AREA)
         image = self.film.develop(radiance, frame)
@@ -133,7 +134,9 @@ class Renderer:
                 scene, eye, c, s, view.rays, view.pixel_rad, camera.order, lists.counts, lists.lists, camera.radiance, camera.depth, camera.met
             )  # fmt: skip
             if view.fine == 1:
-                smooth_edges(scene, eye, c, s, view.rays, view.pixel_rad, camera.order, lists.counts, lists.lists, camera.radiance, camera.met)
+                smooth_edges(
+                    scene, eye, c, s, view.rays, view.pixel_rad, camera.order, lists.counts, lists.lists, camera.radiance, camera.met, camera.smooth
+                )
             out[name] = camera.picture(mine, frame, labels)
         return out
 
