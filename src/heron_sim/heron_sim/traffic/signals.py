@@ -34,11 +34,7 @@ def signal_table(network: RoadNetwork) -> SignalTable:
         program = network.junctions[network.groups[group]].program if group in network.groups else None
         if program is not None:
             cycle[group], offset[group] = program.cycle_s, program.offset_s
-            start = 0.0
-            for phase in program.phases:
-                if group in phase.green:
-                    windows.append((start, start + phase.green_s, start + phase.green_s + phase.yellow_s))
-                start += phase.green_s + phase.yellow_s + phase.all_red_s
+            windows += program.windows(group)
         first.append(len(windows))
     table = np.array(windows, np.float64).reshape(-1, 3)
     groups = records(first=np.array(first), cycle=cycle, offset=offset)
