@@ -11,6 +11,7 @@ BENCHES: dict[str, str] = {
     "handover": "heron_bringup.bench:run_handover",
     "pipeline": "heron_bringup.bench_pipeline:run",
     "actuation": "heron_bringup.actuation.bench:run",
+    "sim": "heron_bringup.bench_sim:run",
 }
 
 
