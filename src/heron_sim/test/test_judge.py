@@ -48,9 +48,9 @@ def test_red_lights(start_s: float, run: int) -> None:
 
 
 def test_a_car_that_entered_at_yellow_may_clear_the_junction_at_red() -> None:
-    # the front bumper crosses at 43.4 s (yellow), the axle at 43.55 s (red)
-    assert judged(straight(STOP_LINE_M - 3.7 - 0.1 * 6.0, 6.0), 3.0, start_s=43.3).red_lights_run == 0
-    assert judged(straight(STOP_LINE_M - 3.7 - 0.1 * 6.0, 6.0), 3.0, start_s=43.5).red_lights_run == 1
+    # the front bumper crosses at 44.4 s (yellow), the axle at 44.55 s (red)
+    assert judged(straight(STOP_LINE_M - 3.7 - 0.1 * 6.0, 6.0), 3.0, start_s=44.3).red_lights_run == 0
+    assert judged(straight(STOP_LINE_M - 3.7 - 0.1 * 6.0, 6.0), 3.0, start_s=44.5).red_lights_run == 1
 
 
 def test_a_nose_over_the_line_is_no_run_light_and_waits_for_green() -> None:
@@ -62,7 +62,7 @@ def test_a_nose_over_the_line_is_no_run_light_and_waits_for_green() -> None:
     def goes_on(at_s: float) -> DrivingResult:
         return judged(lambda t: ego_at(STOP_LINE_M - 3.7 + min(-1.0 + t, 0.5) + max(t - at_s, 0.0) * 2.0, 2.0), 12.0, start_s=20.0)
 
-    assert goes_on(6.0).red_lights_run == 0  # green from 24.5 s on
+    assert goes_on(6.0).red_lights_run == 0  # green from 25.5 s on
     assert goes_on(2.0).red_lights_run == 1
 
 

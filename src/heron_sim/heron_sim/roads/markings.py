@@ -18,6 +18,7 @@ _STRIPE_M = 0.5
 _DASH_M, _GAP_M = 5.0, 5.0
 _SOLID_M = 30.0  # before a stop line: no change of lane, no overtaking
 _ARROW_M = 8.0  # tip of an arrow before the stop line
+_PAVED_CENTRALITY, _YARD_M = 0.25, 6.0
 _DIAMONDS_M = (30.0, 50.0)  # marks that announce a crossing without lamps
 
 
@@ -26,6 +27,10 @@ def paints_of(built: Built) -> tuple[Paint, ...]:
     layout = built.layout
     paints: list[Paint] = []
     full = layout.kerb_m + layout.sidewalk_m
+    for street, (begin, end) in zip(layout.streets, built.spans, strict=True):
+        if street.centrality > _PAVED_CENTRALITY:  # nothing grows between the pavements and the houses of a city
+            half = street.half_m + full + _YARD_M
+            paints.append(Paint(Surface.GRAVEL, band(street.centre, begin - _YARD_M, end + _YARD_M, -half, half)))
     for surface, wider in ((Surface.SIDEWALK, full), (Surface.KERB, layout.kerb_m), (Surface.ASPHALT, 0.0)):
         for street, (begin, end) in zip(layout.streets, built.spans, strict=True):
             half = street.half_m + wider

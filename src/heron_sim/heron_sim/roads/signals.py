@@ -15,6 +15,8 @@ from heron_sim.roads.network import Phase, SignalHead, SignalProgram
 
 HEAD_M = 5.3  # middle of a head above the road
 WALKERS_HEAD_M = 2.6
+_YELLOW_S = 3.0
+_ALL_RED_S = 2.5  # who enters at 11 m/s at the end of yellow has left
 _BESIDE_KERB_M = 0.8
 _MAST_CLEAR_M = 0.5  # of a mast from the carriageway, at least
 
@@ -30,7 +32,8 @@ def groups_of(first_group: int, arms: list[Arm], main: frozenset[int]) -> list[t
 def program_of(first_group: int, offset_s: float, green_s: tuple[float, float]) -> SignalProgram:
     """Main streets and the walkers beside them, then the others."""
     g = first_group
-    return SignalProgram((Phase((g, g + 2), green_s[0]), Phase((g + 1, g + 3), green_s[1])), offset_s)
+    phases = tuple(Phase(groups, seconds, _YELLOW_S, _ALL_RED_S) for groups, seconds in zip(((g, g + 2), (g + 1, g + 3)), green_s, strict=True))
+    return SignalProgram(phases, offset_s)
 
 
 def heads_of(layout: Layout, draft: Draft, node: int, arms: list[Arm], groups: list[tuple[int, int]]) -> list[SignalHead]:
