@@ -242,3 +242,60 @@ def beside(
         side[i] = min(max(to_y * cosines[0, i] - to_x * sines[0, i], -side_max), side_max)
         away = (yaw[i + 1] - angles[0, i] + math.pi) % (2.0 * math.pi) - math.pi
         turned[i] = min(max(away, -turn_max), turn_max)
+
+
+@_machine_code("void(f8,f8,f8,f8,f8[::1],f8[::1],f8,f8[::1])")
+def mean_speeds(start_mps: float, settled: float, away: float, h: float, by_rates: Array, decay_1: Array, most_mps: float, speeds: Array) -> None:
+    """Mean speed of each step under an acceleration that a preview expects; `speeds`, (steps,), is filled.
+
+    Given and filled:
+        start_mps: at the start.
+        settled, away: where the actuator goes under its command, and how far it is from there.
+        h: length of a step, s.
+        by_rates: (steps,) integral over each step of what the command's rates do.
+        decay_1: (steps,) integral of the decay of `away` over each step.
+        most_mps: largest.
+        speeds: result, m/s, from 0.
+    """
+    gained, before = 0.0, start_mps
+    for i in range(len(speeds)):
+        accel = (by_rates[i] + settled * h + away * decay_1[i]) / h
+        gained = gained + accel if i else accel
+        end = start_mps + gained * h
+        speeds[i] = min(max((before + end) / 2.0, 0.0), most_mps)
+        before = end
+
+
+@_machine_code("void(f8[::1],f8[::1],f8[::1],f8,f8,f8,f8,f8[::1],f8[::1])")
+def motion(
+    times_s: Array,
+    known_m: Array,
+    known_mps: Array,
+    step_s: float,
+    horizon_s: float,
+    end_mps: float,
+    slowing_mps2: float,
+    station: Array,
+    speed: Array,
+) -> None:
+    """Stations and speeds of a plan at times; the last two, as long as `times_s`, are filled.
+
+    Given and filled:
+        times_s: since the plan's stamp.
+        known_m, known_mps: (points + 1,) stations and speeds of the plan, from its stamp on.
+        step_s, horizon_s: between two points, and of the last one.
+        end_mps, slowing_mps2: speed there, and its change (negative) afterwards, to standstill.
+        station, speed: results.
+    """
+    last = len(known_m) - 2
+    for k in range(len(times_s)):
+        exact = min(max(times_s[k], 0.0), horizon_s) / step_s
+        i = min(int(exact), last)
+        part = exact - i
+        station[k] = known_m[i] + part * (known_m[i + 1] - known_m[i])
+        speed[k] = known_mps[i] + part * (known_mps[i + 1] - known_mps[i])
+        past = times_s[k] - horizon_s
+        if past > 0.0:
+            moving = min(past, -end_mps / slowing_mps2)
+            station[k] += moving * (end_mps + slowing_mps2 * moving / 2.0)
+            speed[k] = max(end_mps + slowing_mps2 * past, 0.0)
