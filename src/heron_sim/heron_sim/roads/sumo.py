@@ -116,9 +116,14 @@ class _Import:
             drivable,
             net.left_hand,
         )
-        town = Town(net.path.name.removesuffix(".net.xml"), network, origin, ground_of(network, shapes))
+        town = Town(net.path.name.removesuffix(".net.xml"), network, origin, ground_of(network, shapes, self._one_way()))
         kerbs = kerbs_of(network)
         return Roadside(network, kerbs, KERB_M + PAVEMENT_M, np.random.default_rng(_ROADSIDE_SEED)).furnish(town)
+
+    def _one_way(self) -> frozenset[int]:
+        """Lanes of streets that no edge leads back along."""
+        ways = {(edge.start, edge.end) for edge in self._net.edges.values() if not edge.function}
+        return frozenset(lane for (name, _), lane in self._ids.items() if (self._net.edges[name].end, self._net.edges[name].start) not in ways)
 
     def _is_street(self, lane: tuple[str, int]) -> bool:
         edge = self._net.edges[lane[0]]

@@ -59,8 +59,8 @@ def kerbs_of(network: RoadNetwork) -> list[Kerb]:
     return kerbs
 
 
-def ground_of(network: RoadNetwork, junctions: list[F64]) -> tuple[Paint, ...]:
-    """Pavements, kerbs, carriageway, lines between lanes, edges, stop lines, crossings."""
+def ground_of(network: RoadNetwork, junctions: list[F64], one_way: frozenset[int]) -> tuple[Paint, ...]:
+    """Pavements, kerbs, carriageway, lines between lanes, edges, stop lines, crossings; `one_way`: lanes of streets without another direction."""
     lanes = network.lanes
     paints = [Paint(Surface.SIDEWALK, _band(lane, SHOULDER_M + KERB_M + PAVEMENT_M)) for lane in lanes]
     paints += [Paint(Surface.SIDEWALK, band(line, 0.0, line.length_m, -PAVEMENT_M / 2.0, PAVEMENT_M / 2.0)) for line in network.sidewalks]
@@ -68,7 +68,7 @@ def ground_of(network: RoadNetwork, junctions: list[F64]) -> tuple[Paint, ...]:
     paints += [Paint(Surface.ASPHALT, polygon) for polygon in network.drivable]
     for lane in lanes:
         if lane.junction is None:
-            paints += _lines(lane, network.left_hand)
+            paints += _lines(lane, network.left_hand, Surface.WHITE if lane.id in one_way else Surface.YELLOW)
     for crossing in network.crossings:
         half = crossing.width_m / 2.0
         starts = np.arange(0.3, crossing.line.length_m - 0.4, 1.0)
@@ -76,7 +76,7 @@ def ground_of(network: RoadNetwork, junctions: list[F64]) -> tuple[Paint, ...]:
     return tuple(paints)
 
 
-def _lines(lane: Lane, left_hand: bool) -> list[Paint]:
+def _lines(lane: Lane, left_hand: bool, middle: Surface) -> list[Paint]:
     """A lane's lines: dashes to the neighbour inwards (or the middle of the road), its edge outwards, its stop line."""
     end = lane.line.length_m if lane.stop_s_m is None else lane.stop_s_m
     half, side = lane.width_m / 2.0, 1.0 if left_hand else -1.0  # side of the kerb
@@ -85,7 +85,7 @@ def _lines(lane: Lane, left_hand: bool) -> list[Paint]:
     if outer is None:
         paints.append(Paint(Surface.WHITE, _strip(lane.line, 0.0, end, side * half)))
     if inner is None:
-        paints.append(Paint(Surface.YELLOW, _strip(lane.line, 0.0, end, -side * half)))
+        paints.append(Paint(middle, _strip(lane.line, 0.0, end, -side * half)))
     else:
         starts = np.arange(2.0, end - _DASH_M, _PERIOD_M)
         paints += [Paint(Surface.WHITE, _strip(lane.line, float(s), float(s) + _DASH_M, -side * half)) for s in starts]
