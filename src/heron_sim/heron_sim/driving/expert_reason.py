@@ -10,6 +10,7 @@ from heron_sim.truth import EgoTruth
 
 STANDS_MPS, STARTED_MPS, STARTING_S = 0.3, 5.0, 4.0
 SETTLE_S = 0.35  # a new reason must hold so long
+LONGEST_S = 0.15  # that one call counts
 SLOWING_MPS2 = -0.35
 HARD_MPS2 = -2.9
 WAITS = {
@@ -65,25 +66,27 @@ class Narrator:
     def __init__(self) -> None:
         self._said = explain(Reason.START)
         self._turn = Manoeuvre.FOLLOW
-        self._coming: tuple[Reason, float] | None = None
+        self._votes: dict[Reason, float] = {}  # seconds that a reason has been the right one, less those that it was not
+        self._told_s = 0.0
         self._stood: tuple[Reason, float] | None = (Reason.START, 0.0)  # why it stood last, and until when
 
     def tell(self, now: Situation) -> Explanation:
         """The sentence for this moment."""
         reason = self._reason(now)
+        since_s, self._told_s = min(max(now.time_s - self._told_s, 0.0), LONGEST_S), now.time_s
+        votes = {each: value - since_s for each, value in self._votes.items() if value > since_s and each is not reason}
+        votes[reason] = self._votes.get(reason, 0.0) + since_s
+        self._votes = votes
         if reason is self._said.reason:
-            self._coming = None
             if now.turn is not self._turn and now.turn is not Manoeuvre.FOLLOW:
                 self._say(reason, now.turn)
             return self._said
-        if self._coming is None or self._coming[0] is not reason:
-            self._coming = (reason, now.time_s)
-        if reason in AT_ONCE or now.time_s - self._coming[1] >= SETTLE_S:
+        if reason in AT_ONCE or votes[reason] >= SETTLE_S:
             self._say(reason, now.turn)
         return self._said
 
     def _say(self, reason: Reason, turn: Manoeuvre) -> None:
-        self._said, self._turn, self._coming = explain(reason, turn), turn, None
+        self._said, self._turn, self._votes = explain(reason, turn), turn, {}
 
     def _reason(self, now: Situation) -> Reason:
         decided, speed = now.decided, now.ego.speed_mps
