@@ -196,7 +196,7 @@ class WorldNodeConfig:
     seed: int = 0
     seconds: float = 0.0
     images: bool = True
-    jpeg_quality: int = 90
+    jpeg_quality: int = 85
     threads: int = 2
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from heron_bag.digest import bag_digest
 from heron_bringup.drive.budget import Budget, load_budget
 from heron_bringup.drive.inputs import EXPERT, KINEMATIC, DriveOptions, check_inputs, prepare_out
 from heron_bringup.drive.lockstep_run import run_lockstep
-from heron_bringup.drive.outcome import DriveOutcome, Progress, cache_folder, failures, policy_folder
+from heron_bringup.drive.outcome import DriveOutcome, Progress, failures, policy_folder
 from heron_bringup.drive.report import join_reports, write_report
 from heron_bringup.drive.result import RunResult
 from heron_bringup.paths import config_folder, launch_folder
@@ -24,7 +25,7 @@ from heron_core.rig import dump_rig, load_rig
 from heron_core.signals import Explanation
 from heron_core.truth import Truth
 from heron_runtime.launch_reader import Process, parse
-from heron_sim.drawing.rays import sized
+from heron_sim.drawing import rays
 from heron_sim.scenario import Scenario, load_scenario
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC: a world's time begins anew with each run
@@ -114,7 +115,7 @@ def _car(source: Path, options: DriveOptions) -> Path:
     shutil.copytree(source, vehicle, dirs_exist_ok=True)
     rig = load_rig(vehicle / "rig.yaml")
     try:
-        smaller = replace(rig, cameras={name: sized(camera, *options.size) for name, camera in rig.cameras.items()})
+        smaller = replace(rig, cameras={name: rays.sized(camera, *options.size) for name, camera in rig.cameras.items()})
     except ValueError as error:
         raise InputError(f"--size {options.size[0]}x{options.size[1]}: {error}") from error
     (vehicle / "rig.yaml").write_text(dump_rig(smaller), encoding="utf-8")
@@ -157,7 +158,8 @@ def _report(options: DriveOptions, scenario: Scenario, result: RunResult, budget
 
 def _tell_compilation(say: Callable[[str], None]) -> None:
     """Says once why the first start takes longer."""
-    if not any((cache_folder() / "numba").rglob("*.nbc")):
+    folder = Path(os.environ.get("NUMBA_CACHE_DIR") or Path(rays.__file__).with_name("__pycache__"))
+    if not any("raycast" in path.name for path in folder.rglob("*.nbc")):
         say("compiling the ray-caster, once, in a minute or so")
 
 

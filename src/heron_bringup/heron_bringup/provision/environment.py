@@ -1,5 +1,6 @@
 """The environment in which every verb runs: prefixes, Python path, libraries, transport and allocator defaults."""
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -34,7 +35,7 @@ def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *
     site = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
     result = {**DEFAULTS, **environ}
     result.update(VIRTUAL_ENV=str(venv), HERON_ROOT=str(root))
-    result.setdefault("NUMBA_CACHE_DIR", str(root / ".heron" / "numba"))  # of the simulated world's ray-caster: compiled once per clone
+    result.setdefault("NUMBA_CACHE_DIR", str(compiled_folder(root)))
     home = result.setdefault("HOME", _home())
     if not os.access(home, os.W_OK):  # ROS 2 refuses to start without a place for its logs
         result.setdefault("ROS_LOG_DIR", str(Path(tempfile.gettempdir(), f"heron_ros_log_{os.getuid()}")))
@@ -58,6 +59,17 @@ def compose(root: Path, underlay: Underlay | None, environ: Mapping[str, str], *
         _prepend(result, "LD_LIBRARY_PATH", [p / "lib" for p in prefixes if any(p.glob("lib/*.so"))])
         _prepend(result, "PYTHONPATH", [_python_folder(root, p, site) for p in prefixes])
     return result
+
+
+def compiled_folder(root: Path) -> Path:
+    """Where machine code of the simulated world is kept.
+
+    numba looks at the file of a function only, not at those that it calls, so another state of the sources has another folder.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(root.glob("src/heron_sim/heron_sim/*/*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return root / ".heron" / "numba" / digest.hexdigest()[:12]
 
 
 def _home() -> str:
