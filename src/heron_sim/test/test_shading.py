@@ -133,7 +133,7 @@ def test_lamps_of_a_cell_are_all_that_reach_it() -> None:
     every = Lamps(values, lamps.lamps, np.array([0, n], np.int32), np.arange(n, dtype=np.int32))
     places = np.random.default_rng(1).uniform(-90.0, 60.0, (300, 2))
     for x, y in places:
-        assert _ground(lamps, x, y) == pytest.approx(_ground(every, x, y), rel=1e-6, abs=1e-9)
+        assert _ground(lamps, x, y) == pytest.approx(_ground(every, x, y), rel=1e-4)
     assert np.diff(lamps.starts).max() < 40
 
 

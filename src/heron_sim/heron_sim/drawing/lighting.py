@@ -37,8 +37,8 @@ AROUND_M = 110.0  # vehicles beyond light nothing
 _STREET = (6.8, 5.5, 3.7)
 _SHOP = (1.15, 0.85, 0.52)
 _HEAD = (118.0, 112.0, 98.0)
-_BRAKE = (1.5, 0.045, 0.03)
-_TAIL = (0.42, 0.012, 0.008)
+_BRAKE = (1.0, 0.03, 0.02)
+_TAIL = (0.20, 0.006, 0.004)
 _VEHICLES = frozenset({ActorKind.CAR, ActorKind.TRUCK, ActorKind.BUS})
 
 

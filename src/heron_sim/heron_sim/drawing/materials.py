@@ -87,7 +87,7 @@ def facade(
         r += board * (br - r)
         g += board * (bg - g)
         b += board * (bb - b)
-        own = night * (pane * (0.85 if q > 0.45 else 0.08) * (0.30 + 0.70 * stuff / 0.09) + board * (0.9 if q > 0.55 else 0.0))
+        own = night * (pane * (0.85 if q > 0.45 else 0.08) * (0.55 + 0.45 * stuff / 0.09) + board * (0.9 if q > 0.55 else 0.0))
         warm = board / (pane + board + 1e-6)
         er, eg, eb = 0.75 * (1.0 - warm) + br * warm, 0.58 * (1.0 - warm) + bg * warm, 0.36 * (1.0 - warm) + bb * warm
         return r, g, b, pane * 0.06, own, er, eg, eb, low

@@ -84,7 +84,7 @@ def lamp_light(
             r += s * lamps[m, li.LAMP_R]
             g += s * lamps[m, li.LAMP_G]
             b += s * lamps[m, li.LAMP_B]
-        if gloss > 0.0 and facing > 0.0:
+        if gloss > 0.0 and facing > 0.0 and cosine > 0.0:
             # A wet road mirrors a lamp as a streak towards the eye: wide along the view, narrow across it.
             hx, hy, hz = tx - dx, ty - dy, tz - dz
             length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-6
@@ -101,7 +101,7 @@ def lamp_light(
             mg += s * lamps[m, li.LAMP_G]
             mb += s * lamps[m, li.LAMP_B]
     # Near a lamp the light is held back, as an eye and a good camera do.
-    held = 1.0 / (1.0 + 0.22 * (r + g + b) / 3.0)
+    held = 1.0 / (1.0 + 0.5 * (r + g + b) / 3.0)
     return r * held, g * held, b * held, mr, mg, mb
 
 
@@ -258,7 +258,8 @@ def shape_colour(
         gloss = 0.06 if mirror > 0.0 and material != _FACADE else 0.0
         retro = 14.0 if material == _REFLECTIVE else 0.0
         pr, pg, pb, mr, mg, mb = lamp_light(wx, wy, wz, ux, uy, uz, dx, dy, dz, gloss, retro, values, lamps, starts, items)
-        lr, lg, lb = lr + pr, lg + pg, lb + pb
+        leafy = dull if material == _LEAF else 1.0
+        lr, lg, lb = lr + pr * leafy, lg + pg * leafy, lb + pb * leafy
     r, g, b = r * lr + mr, g * lg + mg, b * lb + mb
     if mirror > 0.0:
         grazing = max(0.0, 1.0 + facing)
