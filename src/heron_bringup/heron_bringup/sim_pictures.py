@@ -10,7 +10,8 @@ import cv2
 from heron_control.proving_ground.closed_loop import LoopCar
 from heron_core.errors import InputError
 from heron_core.rig import Rig
-from heron_sim.drawing.snapshot import U8, depth_picture, from_above, ids_picture, pictures, sheet
+from heron_sim.drawing.labels import boxes
+from heron_sim.drawing.snapshot import U8, boxed, depth_picture, from_above, ids_picture, pictures, sheet, views_of
 from heron_sim.driving.moment import moment
 from heron_sim.scenario import Scenario
 
@@ -41,7 +42,8 @@ def write_moment(
         InputError: no such moment.
     """
     found = moment(car, scenario, seed, at_s)
-    drawn = pictures(found.town, found.truth, rig, scenario.config.weather, seed, size, labels)
+    views = views_of(rig, size)
+    drawn = pictures(found.town, found.truth, views, scenario.config.weather, seed, labels)
     cameras: dict[str, U8] = {name: each.image for name, each in drawn.items()}
     files = {f"{name}.png": image for name, image in cameras.items()}
     files["plan.png"] = from_above(found.town, found.route, found.truth, (2 * size[0], 2 * size[1]))
@@ -49,6 +51,7 @@ def write_moment(
     for name, each in drawn.items():
         if each.depth is not None and each.ids is not None:
             files[f"{name}_depth.png"], files[f"{name}_ids.png"] = depth_picture(each.depth), ids_picture(each.ids)
+            files[f"{name}_boxes.png"] = boxed(each.image, boxes(views[name], found.truth, each.ids))
     out.mkdir(parents=True, exist_ok=True)
     for name, image in files.items():
         if not cv2.imwrite(str(out / name), image):

@@ -105,17 +105,17 @@ def test_two_scenarios_of_one_name_are_refused(tmp_path: Path, capsys: pytest.Ca
 def test_a_picture_of_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[tuple[int, int]] = []
 
-    def drawn(town, truth, rig, weather, seed, size, labels):  # type: ignore[no-untyped-def]
-        asked.append(size)
-        image = np.zeros((size[1], size[0], 3), np.uint8)
+    def drawn(town, truth, views, weather, seed, labels):  # type: ignore[no-untyped-def]
+        asked.append(views["CAM_FRONT"].size)
+        image = np.zeros((*asked[0], 3), np.uint8)
         depth, ids = np.ones(image.shape[:2], np.float32), np.ones(image.shape[:2], np.int32)
-        return {name: Picture(image, depth, ids) if labels else Picture(image) for name in rig.cameras}
+        return {name: Picture(image, depth, ids) if labels else Picture(image) for name in views}
 
     monkeypatch.setattr("heron_bringup.sim_pictures.pictures", drawn)
     assert cli.main(["sim", "picture", "empty_road", "--at", "1", "--size", "64x40", "--labels", "--out", str(tmp_path / "out")]) == 0
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"CAM_FRONT.png", "CAM_FRONT_depth.png", "CAM_BACK_ids.png", "plan.png", "sheet.jpg", "moment.json"} <= names
-    assert asked == [(64, 40)]
+    assert {"CAM_FRONT.png", "CAM_FRONT_depth.png", "CAM_BACK_ids.png", "CAM_FRONT_LEFT_boxes.png", "plan.png", "sheet.jpg", "moment.json"} <= names
+    assert asked == [(40, 64)]
     told = json.loads((tmp_path / "out" / "moment.json").read_text())
     assert (told["scenario"], told["seed"], told["actors"]) == ("empty_road", 1, 0)
     assert told["said"] in capsys.readouterr().out

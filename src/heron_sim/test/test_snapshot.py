@@ -9,7 +9,8 @@ from judged import NORTH, TOWN, actor, ego_at
 from heron_control.proving_ground.closed_loop import LoopCar
 from heron_core.errors import InputError
 from heron_sim.config import ScenarioConfig, TownConfig, TrafficConfig
-from heron_sim.drawing.snapshot import EGO_COLOUR, depth_picture, from_above, ids_picture, sheet
+from heron_sim.drawing.labels import Box2D
+from heron_sim.drawing.snapshot import CAR_COLOUR, EGO_COLOUR, boxed, depth_picture, from_above, ids_picture, sheet
 from heron_sim.driving.moment import moment
 from heron_sim.scenario import Scenario
 from heron_sim.truth import ActorKind, Truth
@@ -53,6 +54,15 @@ def test_every_instance_has_its_colour() -> None:
     assert drawn[0, 0].sum() == 0
     assert (drawn[0, 1] == drawn[0, 4]).all()
     assert len({tuple(colour) for colour in drawn[0, 1:4].tolist()}) == 3
+
+
+def test_boxes_are_drawn_around_what_is_seen() -> None:
+    edges = (10.0, 12.0, 50.0, 30.0)
+    seen, hidden = (Box2D(1, ActorKind.CAR, *edges, edges, visible_px, 20.0) for visible_px in (5, 0))
+    assert tuple(boxed(plain(0), [seen])[20, 10]) == CAR_COLOUR
+    assert tuple(boxed(plain(0), [seen])[20, 50]) == CAR_COLOUR
+    assert boxed(plain(0), [seen])[20, 30].sum() == 0
+    assert boxed(plain(7), [hidden]).min() == boxed(plain(7), [hidden]).max() == 7
 
 
 def test_a_moment_is_that_of_the_drive() -> None:

@@ -132,7 +132,7 @@ def picture(
     seed: Annotated[int, typer.Option(min=0, help="Of town, route and traffic.")] = 1,
     at: Annotated[float, typer.Option(help="Seconds after the start; the expert drives until then.")] = 10.0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of each camera.")] = "640x400",
-    labels: Annotated[bool, typer.Option("--labels", help="Depth and instances too.")] = False,
+    labels: Annotated[bool, typer.Option("--labels", help="Depth, instances and boxes too.")] = False,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the demonstration car.")] = None,
 ) -> None:
     """Draw one moment of a scenario as every camera sees it, and from above."""

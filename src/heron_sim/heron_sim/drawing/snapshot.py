@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from heron_core.rig import Rig
 from heron_sim.config import WeatherConfig
+from heron_sim.drawing.labels import Box2D
 from heron_sim.drawing.plan_view import plan_view
-from heron_sim.drawing.rays import camera_view, sized
+from heron_sim.drawing.rays import View, camera_view, sized
 from heron_sim.drawing.renderer import Picture, Renderer
 from heron_sim.driving.geometry import Box, box_of_actor, box_of_ego
 from heron_sim.roads.route import Route
@@ -29,12 +30,27 @@ COLOURS = {ActorKind.PEDESTRIAN: (30, 140, 250), ActorKind.BICYCLE: (250, 200, 4
 CAR_COLOUR = (200, 90, 30)
 
 
-def pictures(
-    town: Town, truth: Truth, rig: Rig, weather: WeatherConfig, seed: int, size: tuple[int, int], labels: bool = False
-) -> dict[str, Picture]:
-    """What the cameras of `rig` see, at `size` (width, height), by camera."""
-    views = {name: camera_view(sized(camera, *size)) for name, camera in rig.cameras.items()}
+def views_of(rig: Rig, size: tuple[int, int]) -> dict[str, View]:
+    """The cameras of `rig` at `size` (width, height)."""
+    return {name: camera_view(sized(camera, *size)) for name, camera in rig.cameras.items()}
+
+
+def pictures(town: Town, truth: Truth, views: Mapping[str, View], weather: WeatherConfig, seed: int, labels: bool = False) -> dict[str, Picture]:
+    """What is seen through the views, by name."""
     return Renderer(town, views, weather, seed).render(truth, labels)
+
+
+def boxed(image: U8, found: Sequence[Box2D]) -> U8:
+    """The picture with a frame around each actor of which something is seen, and what it is."""
+    out = image.copy()
+    for box in found:
+        if box.visible_px == 0:
+            continue
+        colour = COLOURS.get(box.kind, CAR_COLOUR)
+        left, top = round(box.left), round(box.top)
+        cv2.rectangle(out, (left, top), (round(box.right), round(box.bottom)), colour, 1)
+        cv2.putText(out, f"{box.kind.value} {box.id}", (left, max(top - 3, 8)), cv2.FONT_HERSHEY_SIMPLEX, 0.32, colour, 1, cv2.LINE_AA)
+    return out
 
 
 def from_above(town: Town, route: Route, truth: Truth, size: tuple[int, int], half_width_m: float = 50.0) -> U8:
