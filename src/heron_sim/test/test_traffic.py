@@ -151,9 +151,9 @@ def test_a_town_does_not_jam() -> None:
     town, route = generated(2)
     traffic, watch = Traffic(town, route, TrafficConfig(cars=24, pedestrians=30), 2), Watch(town)
     here = route.line.at(0.0)
-    for now, _ in drive(traffic, 240.0, lambda _: EgoTruth(here.x - 12.0, here.y, here.yaw, 0.0)):
+    for now, _ in drive(traffic, 150.0, lambda _: EgoTruth(here.x - 12.0, here.y, here.yaw, 0.0)):
         watch.look(now, traffic)
-    assert watch.longest_wait_s(240.0, traffic) < 75.0  # a red light and a long queue, no more
+    assert watch.longest_wait_s(150.0, traffic) < 75.0  # a red light and a long queue, no more
 
 
 SCRIPT = """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heron_sim.roads.network import RoadNetwork
 from heron_sim.traffic.lanes import LaneTable
-from heron_sim.traffic.pedestrians import ABSENT, STAND, WALK, Walkers, WayTable, walker_place
+from heron_sim.traffic.pedestrians import STAND, WALK, Walkers, WayTable, walker_place
 from heron_sim.traffic.vehicles import NONE, PATH, TRAFFIC, Shift, Vehicles, pose
 from heron_sim.truth import ActorKind
 
@@ -167,8 +167,3 @@ class Spawner:
         walkers.clock[i], walkers.v[i], walkers.script[i] = 0.0, 0.0, 0
         walkers.stride[i] = self._rng.uniform(0.0, 2.0)
         walkers.x[i], walkers.y[i], walkers.yaw[i] = walker_place(self._ways, way, s_m, ahead, float(walkers.side[i]))
-
-
-def no_walker(walkers: Walkers, i: int) -> None:
-    """Takes walker `i` away."""
-    walkers.mode[i] = ABSENT
