@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from heron_sim.truth import Actor, ActorKind, EgoTruth, Truth
 F64 = NDArray[np.float64]
 
 _STEPS = 9  # samples along each side of a face
+_FARTHEST_M = 200.0
+_DENSE_STEPS = 41  # of what leaves the picture: its box ends at the last sample inside
 
 
 @dataclass(frozen=True)
@@ -55,10 +59,12 @@ def boxes(view: View, truth: Truth, ids: NDArray[np.int32]) -> tuple[Box2D, ...]
     eye = view.pose.translation
     found = []
     for actor in truth.actors:
-        cuboid = _bounds(view, _into_base(_cuboid(actor), truth.ego))
+        if math.hypot(actor.x_m - truth.ego.x_m, actor.y_m - truth.ego.y_m) > _FARTHEST_M:
+            continue
+        cuboid = _bounds(view, truth.ego, partial(_cuboid, actor))
         if cuboid is None:
             continue
-        body = _bounds(view, _into_base(_body(actor_shapes(actor, truth.time_s)), truth.ego)) or cuboid
+        body = _bounds(view, truth.ego, partial(_body, actor_shapes(actor, truth.time_s))) or cuboid
         middle = _into_base(np.array([[actor.x_m, actor.y_m, actor.height_m / 2.0]]), truth.ego)[0]
         found.append(Box2D(actor.id, actor.kind, *body, cuboid, int(counts[actor.id]), float(np.linalg.norm(middle - eye))))
     return tuple(found)
@@ -71,48 +77,52 @@ def _into_base(points: F64, ego: EgoTruth) -> F64:
     return np.stack([c * x + s * y, -s * x + c * y, points[:, 2]], axis=1)
 
 
-def _bounds(view: View, points: F64) -> tuple[float, float, float, float] | None:
-    """Left, top, right, bottom of the points (n, 3) in base_link that lie in the picture; a side that leaves the picture ends at its edge."""
-    pixels = view.project(points)
+def _bounds(view: View, ego: EgoTruth, surface: Callable[[F64], F64]) -> tuple[float, float, float, float] | None:
+    """Left, top, right, bottom of the part of a surface that lies in the picture; None without any.
+
+    `surface` gives points (n, 3) of the world from samples of a cube's surface.
+    """
+    pixels = view.project(_into_base(surface(_CUBE), ego))
     inside = view.lens.contains(pixels)
     if not inside.any():
         return None
-    seen = pixels[np.isfinite(pixels).all(axis=1)]
-    low = np.maximum(seen.min(axis=0), -0.5)
-    high = np.minimum(seen.max(axis=0), (view.lens.width - 0.5, view.lens.height - 0.5))
+    if not inside.all():
+        pixels = view.project(_into_base(surface(_DENSE), ego))
+        pixels = pixels[view.lens.contains(pixels)]
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def _unit_cube() -> F64:
+def _unit_cube(steps: int) -> F64:
     """(n, 3) samples of the surface of [-1, 1]^3: lens distortion bends its faces, so corners would not do."""
-    side = np.linspace(-1.0, 1.0, _STEPS)
+    side = np.linspace(-1.0, 1.0, steps)
     grid = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
     surface: F64 = grid[(np.abs(grid) == 1.0).any(axis=1)]
     return surface
 
 
-_CUBE = _unit_cube()
+_CUBE, _DENSE = _unit_cube(_STEPS), _unit_cube(_DENSE_STEPS)
 _CORNERS = _CUBE[(np.abs(_CUBE) == 1.0).all(axis=1)]  # enough for small parts
 
 
-def _cuboid(actor: Actor) -> F64:
+def _cuboid(actor: Actor, cube: F64) -> F64:
     """(n, 3) samples of the surface of an actor's box, world."""
-    x, y = _CUBE[:, 0] * actor.length_m / 2.0, _CUBE[:, 1] * actor.width_m / 2.0
+    x, y = cube[:, 0] * actor.length_m / 2.0, cube[:, 1] * actor.width_m / 2.0
     c, s = math.cos(actor.yaw_rad), math.sin(actor.yaw_rad)
-    return np.stack([actor.x_m + c * x - s * y, actor.y_m + s * x + c * y, (_CUBE[:, 2] + 1.0) * actor.height_m / 2.0], axis=1)
+    return np.stack([actor.x_m + c * x - s * y, actor.y_m + s * x + c * y, (cube[:, 2] + 1.0) * actor.height_m / 2.0], axis=1)
 
 
-def _body(rows: F32) -> F64:
+def _body(rows: F32, cube: F64) -> F64:
     """(n, 3) samples of the surfaces of shapes, world."""
     parts = []
     for row in rows.astype(np.float64):
         form = Form(int(row[FORM]))
         if form is Form.BOX:
-            cube = _CUBE if row[HX : HZ + 1].max() > 0.5 else _CORNERS
-            z = cube[:, 2] * row[HZ]
+            unit = cube if row[HX : HZ + 1].max() > 0.5 else _CORNERS
+            z = unit[:, 2] * row[HZ]
             rise = z + row[HZ]
             front, rear, side = row[HX] - row[TAPER_FRONT] * rise, row[HX] - row[TAPER_REAR] * rise, row[HY] - row[TAPER_SIDE] * rise
-            x, y = cube[:, 0] * np.where(cube[:, 0] > 0.0, front, rear), cube[:, 1] * side
+            x, y = unit[:, 0] * np.where(unit[:, 0] > 0.0, front, rear), unit[:, 1] * side
         elif form is Form.CYLINDER:
             angle = np.arange(POINTS) * (2.0 * np.pi / POINTS)
             u, v = np.tile(np.cos(angle) * row[HX], 2), np.tile(np.sin(angle) * row[HX], 2)
