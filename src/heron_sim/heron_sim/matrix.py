@@ -83,6 +83,7 @@ def run_matrix(
     if not missing:
         return [rows[job.key] for job in wanted]
     with path.open("a", encoding="utf-8") as file, _one_thread_each():
+        others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(min(workers, len(missing)), multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent)
         try:
             coming: dict[Future[Row], Job] = {pool.submit(task or drive, job): job for job in missing}
@@ -96,6 +97,10 @@ def run_matrix(
                 file.flush()
                 rows[job.key] = row
                 on_row(row)
+        except BaseException:  # nobody waits for drives that are not wanted any more
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return [rows[job.key] for job in wanted]

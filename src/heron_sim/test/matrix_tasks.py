@@ -1,6 +1,7 @@
 """What processes of a matrix do in tests: no driving."""
 
 import os
+import time
 from pathlib import Path
 
 from heron_sim.matrix import Job, Row
@@ -24,4 +25,11 @@ def dies_at_two(job: Job) -> Row:
     """The process dies."""
     if job.seed == 2:
         os._exit(7)
+    return quick(job)
+
+
+def sleeps_after_zero(job: Job) -> Row:
+    """Seed 0 is quick, all others take a minute."""
+    if job.seed:
+        time.sleep(60.0)
     return quick(job)

@@ -1,11 +1,13 @@
 """A matrix: every drive once, kept as they come, and what its sums say."""
 
 import json
+import multiprocessing
 import os
+import time
 from pathlib import Path
 
 import pytest
-from matrix_tasks import counted, dies_at_two, quick
+from matrix_tasks import counted, dies_at_two, quick, sleeps_after_zero
 
 from heron_core.errors import InputError
 from heron_sim.config import RouteConfig, ScenarioConfig
@@ -60,6 +62,18 @@ def test_a_stopped_matrix_goes_on(tmp_path: Path) -> None:
     before = (out / ROWS_FILE).read_bytes()
     assert run_matrix(made(range(3), car), out, 2, lambda row: None, dies_at_two) == rows  # nothing is driven again
     assert (out / ROWS_FILE).read_bytes() == before
+
+
+def test_stopping_does_not_wait_for_drives(tmp_path: Path) -> None:
+    def stops(row: Row) -> None:
+        raise KeyboardInterrupt
+
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_matrix(made(range(3)), tmp_path, 2, stops, sleeps_after_zero)
+    assert time.monotonic() - begin < 30.0
+    assert len((tmp_path / ROWS_FILE).read_text().splitlines()) == 1
+    assert not multiprocessing.active_children()
 
 
 def test_rows_of_other_code_or_scenarios_are_not_taken(tmp_path: Path) -> None:
