@@ -80,3 +80,13 @@ def test_a_scenario_may_last_longer_or_shorter() -> None:
     assert lasting(town, 7.0).config.traffic == town.config.traffic
     with pytest.raises(InputError, match=r"town: seconds = 0.0, allowed 1"):
         lasting(town, 0.0)
+
+
+def test_the_example_of_the_readme_is_a_scenario(tmp_path: Path) -> None:
+    lines = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8").splitlines()
+    begin = next(i for i, line in enumerate(lines) if line.startswith("    # Rain, a lead car"))
+    block = [line[4:] for line in lines[begin : lines.index("", begin)]]
+    path = tmp_path / "mine.yaml"
+    path.write_text("\n".join(block) + "\n")
+    config = load_scenario(str(path), CONFIG).config
+    assert (config.weather.sky, config.seconds, config.town.seed, config.criteria.must_stop) == ("rain", 45.0, 12, True)
