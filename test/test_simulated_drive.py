@@ -130,7 +130,7 @@ def test_wrong_wishes_are_refused_in_a_sentence(simulate: Callable[..., Run], op
 @pytest.mark.parametrize(
     ("scenario", "text"),
     [
-        (f"town: {{net: {NET}}}\nroute: {{length_m: 19000}}", "19000 m"),
+        (f"town: {{net: {NET}, left_hand: false}}\nroute: {{length_m: 19000}}", "19000 m"),
         ("route: {turns: [follow]}", "follow"),
         ("seconds: -3", "seconds = -3"),
         ("wheather: {}", "wheather"),
