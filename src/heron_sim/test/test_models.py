@@ -8,6 +8,7 @@ import pytest
 
 from heron_sim.drawing.models import actor_shapes, lamp_shapes, town_shapes
 from heron_sim.drawing.models_signal import LENS_M, SIGNAL_ID
+from heron_sim.drawing.models_street import sign_rows
 from heron_sim.drawing.models_town import STATIC_ID
 from heron_sim.drawing.shapes import (
     COS,
@@ -30,6 +31,7 @@ from heron_sim.drawing.shapes import (
     Material,
 )
 from heron_sim.roads.simple import cross_town
+from heron_sim.roads.town import SignKind
 from heron_sim.truth import Actor, ActorKind, GuideSign, Lamp
 
 SIZES = {
@@ -175,3 +177,19 @@ def test_the_lit_lamp_faces_the_drivers_in_its_place_in_the_box(left_hand: bool)
     else:
         assert place[Lamp.RED][1] > 0.3 > place[Lamp.YELLOW][1] > -0.3 > place[Lamp.GREEN][1]
     assert len(lamp_shapes(network, {})) == 0
+
+
+@pytest.mark.parametrize("kind", list(SignKind))
+def test_a_sign_tells_from_the_front_and_is_grey_from_behind(kind: SignKind) -> None:
+    rows = np.array(sign_rows(kind), np.float32)
+    plates = rows[rows[:, CZ] > 1.8]
+    lying = (plates[:, FORM] == Form.CYLINDER) & (plates[:, TAPER_FRONT] > 0.5)
+    depth = np.where(lying, plates[:, HZ], plates[:, HX])
+    front, back = plates[np.argmax(plates[:, CX] + depth)], plates[plates[:, CX] - depth < -1e-6]
+    assert front[MATERIAL] == Material.REFLECTIVE
+    assert len(back) and (back[:, MATERIAL] == Material.PLAIN).all() and np.ptp(back[:, RED : RED + 3]) < 0.05
+
+
+def test_signs_differ() -> None:
+    faces = {np.array(sign_rows(kind), np.float32).tobytes() for kind in SignKind}
+    assert len(faces) == len(SignKind)

@@ -73,7 +73,7 @@ class Lighting:
         if self.light.lamps_on:
             for lamp in town.lights:
                 x, y = lamp.x_m + LAMP_OUT_M * math.cos(lamp.yaw_rad), lamp.y_m + LAMP_OUT_M * math.sin(lamp.yaw_rad)
-                rows.append(_lamp((x, y, lamp.height_m - 0.1), (0.0, 0.0, -1.0), 84.0, 50.0, _STREET, 25.0, 0.9))
+                rows.append(_lamp((x, y, lamp.height_m - 0.1), (0.0, 0.0, -1.0), 84.0, 50.0, _STREET, 25.0, 0.6))
             for house in town.buildings:
                 if house.height_m < 8.5 or house.look % FACADES == 2:
                     continue  # dwellings have no shops

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heron_sim.drawing.models_car import RGB, Rows
-from heron_sim.drawing.shapes import Form, Material, shape
+from heron_sim.drawing.shapes import BLUE, CX, FORM, HX, HZ, MATERIAL, RED, Form, Material, shape
 from heron_sim.roads.town import SignKind
 
 LAMP_OUT_M = 1.55  # from a street light's pole to the middle of its lamp
@@ -32,9 +32,30 @@ def street_light_rows(height_m: float, lights: bool) -> Rows:
 
 
 def sign_rows(kind: SignKind) -> Rows:
-    """A sign on its pole, as Japan paints it."""
+    """A sign on its pole, as Japan paints it; grey from behind."""
+    face = _face(kind)
+    outline = [row for row in face if row[RED : BLUE + 1] == face[0][RED : BLUE + 1] and row[_depth(row)] == face[0][_depth(face[0])]]
+    backs = [row.copy() for row in outline]
+    for row in face:  # a layer stands out to the front only
+        row[_depth(row)] /= 2.0
+        row[CX] = row[_depth(row)]
+    for row in backs:
+        row[_depth(row)] = 0.004
+        row[CX] = -0.004
+        row[RED : BLUE + 1] = _STEEL
+        row[MATERIAL] = float(Material.PLAIN)
     pole = _FACE_M + 0.35
-    rows: Rows = [shape(Form.CYLINDER, Material.PLAIN, (-0.05, 0.0, pole / 2.0), (0.03, 0.03, pole / 2.0), _STEEL)]
+    return [shape(Form.CYLINDER, Material.PLAIN, (-0.05, 0.0, pole / 2.0), (0.03, 0.03, pole / 2.0), _STEEL), *backs, *face]
+
+
+def _depth(row: list[float]) -> int:
+    """The column that holds half of a layer's thickness."""
+    return HZ if row[FORM] == Form.CYLINDER else HX
+
+
+def _face(kind: SignKind) -> Rows:
+    """Layers of a sign's face, the outermost shape first, thicker the nearer to the front."""
+    rows: Rows = []
     if kind is SignKind.STOP:
         rows += _hanging_triangle(0.42, 0.012, _WHITE) + _hanging_triangle(0.375, 0.017, _RED)
         rows += [_bar(y, 0.13, 0.032, 0.085, _WHITE, 0.024) for y in (-0.16, -0.055, 0.055, 0.16)]
@@ -90,7 +111,7 @@ def _hanging_triangle(half: float, thick: float, colour: RGB) -> Rows:
 
 
 def _digit(digit: str, y: float) -> Rows:
-    """A digit as seen from the front, where the right hand is -y of a face that looks along x … from the front left is -y."""
+    """A digit as seen from the front, where the left hand is at negative y."""
     wide, tall, stroke = 0.055, 0.125, 0.02
     strokes = (
         (0.0, tall, wide + stroke, stroke),

@@ -12,6 +12,7 @@ ORANGE: RGB = (0.85, 0.16, 0.015)
 LIME: RGB = (0.62, 0.80, 0.05)
 NAVY: RGB = (0.018, 0.03, 0.085)
 RED: RGB = (0.62, 0.015, 0.015)
+_REACH_M = 0.58  # from the middle to the tip of a stretched arm's flag
 _STRIPE: RGB = (0.80, 0.82, 0.78)
 
 
@@ -24,28 +25,28 @@ def guide_rows(length_m: float, width_m: float, height_m: float, look: int, sign
 
     Args:
         length_m: of the box.
-        width_m: of the box; the stretched arm and the paddle reach its sides.
+        width_m: of the box; the stretched arm and the paddle reach its sides, or `_REACH_M` where it is narrower.
         height_m: of the box: top of the helmet or of the paddle.
         look: of the person.
         sign: what he shows.
         wave: phase of the waving, radians.
         lights: batons shine.
     """
-    half = width_m / 2.0
+    half = max(width_m / 2.0, _REACH_M)
     tall = height_m - 0.10  # of the helmet's top; the paddle is held a little higher
     scale = tall / 1.75
     skin = SKINS[look % 3]
-    rows = head(tall - 0.03, scale, skin, (0.015, 0.013, 0.012))
+    rows = head(tall - 0.035, scale, skin, (0.015, 0.013, 0.012))
     rows.append(
         ball(
-            (0.0, 0.0, tall - 0.115 * scale),
-            (0.135 * scale, 0.115 * scale, 0.115 * scale),
+            (0.0, 0.0, tall - 0.085 * scale),
+            (0.135 * scale, 0.112 * scale, 0.085 * scale),
             (0.80, 0.80, 0.77) if look % 2 else (0.80, 0.55, 0.03),
             Material.REFLECTIVE,
         )
     )
     rows.append(
-        shape(Form.CYLINDER, Material.PLAIN, (0.03 * scale, 0.0, tall - 0.13 * scale), (0.15 * scale, 0.15 * scale, 0.008), (0.80, 0.80, 0.77))
+        shape(Form.CYLINDER, Material.PLAIN, (0.03 * scale, 0.0, tall - 0.105 * scale), (0.15 * scale, 0.15 * scale, 0.008), (0.80, 0.80, 0.77))
     )
     shoulder_y, hip = 0.21 * scale, 0.50 * tall
     # Vest over the uniform, with two bands around and two braces.

@@ -173,7 +173,7 @@ def ground_colour(
     lb = values[li.SUN_B] * sun + values[li.UP_B] * shade
     mr, mg, mb = 0.0, 0.0, 0.0
     if values[li.GRID_N] > 0.0:
-        pr, pg, pb, mr, mg, mb = lamp_light(wx, wy, 0.0, 0.0, 0.0, 1.0, dx, dy, dz, wet, 0.0, values, lamps, starts, items)
+        pr, pg, pb, mr, mg, mb = lamp_light(wx, wy, 0.0, 0.0, 0.0, 1.0, dx, dy, dz, 1.8 * mirror, 0.0, values, lamps, starts, items)
         under = 0.25 + 0.75 * lit
         lr, lg, lb = lr + pr * under, lg + pg * under, lb + pb * under
     r, g, b = red * lr + mr, green * lg + mg, blue * lb + mb
