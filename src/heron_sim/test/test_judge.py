@@ -9,6 +9,7 @@ from judged import CROSSING_M, GREEN_S, NORTH, RED_S, STOP_LINE_M, TOWN, actor, 
 from heron_sim.config import CriteriaConfig
 from heron_sim.driving.judge import DrivingResult, Judge
 from heron_sim.roads.network import Manoeuvre
+from heron_sim.roads.simple import cross_town
 from heron_sim.roads.town import ParkedCar
 from heron_sim.truth import ActorKind, EgoTruth, GuideSign, Truth
 
@@ -246,3 +247,18 @@ def test_a_turn_over_the_oncoming_lane_is_on_the_route() -> None:
     result = judged(straight(110.0, route=right), 8.0, route=right)
     assert faults(result) == []
     assert result.off_route_s == 0.0
+
+
+def test_where_traffic_keeps_right_the_rules_are_mirrored() -> None:
+    town = cross_town(left_hand=False)
+    route = route_north(network=town.network)
+    assert route.line.at(60.0).x > 0.0
+    for turn in (Manoeuvre.STRAIGHT, Manoeuvre.LEFT, Manoeuvre.RIGHT):
+        way = route_north(turn, town.network)
+        lawful = judged(straight(110.0, route=way), 8.0, route=way, judge=Judge(town, way))
+        assert faults(lawful) == []
+        assert lawful.off_route_s == 0.0
+    assert judged(straight(STOP_LINE_M - 8.0, route=route), 2.0, start_s=RED_S, judge=Judge(town, route)).red_lights_run == 1
+    beside = judged(lambda t: ego_at(40.0 + 5.0 * t, left_m=1.8, route=route), 3.0, judge=Judge(town, route))
+    assert (beside.wrong_lane_s, beside.off_road_s) == pytest.approx((3.0, 0.0))
+    assert judged(lambda t: ego_at(40.0 + t, left_m=-1.6, route=route), 2.0, judge=Judge(town, route)).off_road_s == pytest.approx(2.0)
