@@ -191,7 +191,11 @@ class Longitudinal:
             self._rates, self._rates_age_s = rates, 0.0
         index = int(self._rates_age_s / self._step_s)
         rate = float(self._rates[index]) if index < len(self._rates) else 0.0
-        return self._actuator.command + rate * dt_s, self._preview.speeds(start, self._rates, speed, SPEED_MAX_MPS)
+        ends = np.empty(len(self._edges_s))
+        ends[0] = speed
+        ends[1:] = speed + self._preview.actuator(start, self._rates).cumsum() * self._step_s
+        mean = (ends[:-1] + ends[1:]) / 2.0
+        return self._actuator.command + rate * dt_s, np.minimum(np.maximum(mean, 0.0), SPEED_MAX_MPS)
 
     def _bound(self, jerk: float, low: float, high: float) -> Bound:
         """The same object as long as the numbers are the same: mostly."""

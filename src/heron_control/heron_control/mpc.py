@@ -179,13 +179,6 @@ class Preview:
         mean: Array = (self._mean_map @ rates + settled * self.step_s + (start.actuator - settled) * self._decay_1) / self.step_s
         return mean
 
-    def speeds(self, start: Start, rates: Array, start_mps: float, most_mps: float) -> Array:
-        """Mean speed of each step, (steps,), from 0 to `most_mps`, where the actuator is the acceleration."""
-        settled, found = start.command + start.offset, np.empty(self.steps)
-        by_rates = self._mean_map @ rates
-        condensed.mean_speeds(start_mps, settled, start.actuator - settled, self.step_s, by_rates, self._decay_1, most_mps, found)
-        return found
-
     def _free(self, start: Start, goal: Goal) -> tuple[Array, Array]:
         """Both integrals (w, z) at the ends of the steps, without any rate."""
         settled = start.command + start.offset

@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_control import condensed
 from heron_core.se2 import SE2
 from heron_core.trajectory import HORIZON_S, POINTS, STEP_S, Trajectory
 
@@ -62,6 +61,7 @@ class PlanPath:
         # Numbers out of lists are cheaper than out of arrays.
         self._poses = list(zip(self._x.tolist(), self._y.tolist(), self._yaw.tolist(), strict=True))
         self._motions = list(zip(self._curvature.tolist(), self._speed.tolist(), self._accel.tolist(), strict=True))
+        self._station_steps, self._speed_steps = self._station[1:] - self._station[:-1], self._speed[1:] - self._speed[:-1]
         self._beyond_accel_mps2 = beyond_accel_mps2
         self.length_m = self._stations[-1]
         self.end_speed_mps = float(self._speed[-1])
@@ -92,9 +92,17 @@ class PlanPath:
         return station
 
     def motion(self, times_s: Array) -> tuple[Array, Array]:
-        """Stations (m) and speeds (m/s) at times after the plan's stamp; each as long as `times_s`."""
-        station, speed = np.empty((2, len(times_s)))
-        condensed.motion(times_s, self._station, self._speed, STEP_S, HORIZON_S, self.end_speed_mps, self._beyond_accel_mps2, station, speed)
+        """Stations (m) and speeds (m/s) at times after the plan's stamp, which grow; each as long as `times_s`."""
+        exact = np.minimum(np.maximum(times_s, 0.0), HORIZON_S) / STEP_S
+        index = np.minimum(exact.astype(np.int64), POINTS - 1)
+        part = exact - index
+        station = self._station[index] + part * self._station_steps[index]
+        speed = self._speed[index] + part * self._speed_steps[index]
+        if times_s[-1] > HORIZON_S:
+            past, slowing = times_s - HORIZON_S, self._beyond_accel_mps2
+            moving = np.clip(past, 0.0, -self.end_speed_mps / slowing)
+            station = station + moving * (self.end_speed_mps + slowing * moving / 2.0)
+            speed = np.where(past > 0.0, np.maximum(self.end_speed_mps + slowing * past, 0.0), speed)
         return station, speed
 
     def along(self, stations_m: Array) -> tuple[Array, Array, Array, Array]:

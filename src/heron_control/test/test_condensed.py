@@ -97,15 +97,6 @@ def test_weights_and_bounds_are_those_of_numpy() -> None:
     assert np.array_equal(low, -high)
 
 
-def test_expected_speeds_are_those_of_numpy() -> None:
-    rng, preview = np.random.default_rng(5), Preview(STEPS, STEP_S, 0.15)
-    for _ in range(50):
-        start, rates = Start(*rng.normal(0.0, 1.0, 3).tolist()), rng.normal(0.0, 2.0, STEPS)
-        ends = 3.0 + np.cumsum(preview.actuator(start, rates)) * STEP_S
-        mean = (np.concatenate([[3.0], ends[:-1]]) + ends) / 2.0
-        assert preview.speeds(start, rates, 3.0, 5.0).tobytes() == np.clip(mean, 0.0, 5.0).tobytes()
-
-
 def test_nothing_is_compiled_while_a_car_is_driven() -> None:
     """Types are named, so numba compiles when the module loads; anything else than these types is refused."""
     for function in (

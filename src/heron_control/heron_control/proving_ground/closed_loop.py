@@ -6,8 +6,6 @@ import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -172,8 +170,8 @@ class _Loop:
     def tick(self, now_ns: int) -> None:
         """10 ms: the car moves and tells, plans are made and arrive, the pilot answers."""
         time_s, at = (now_ns - START_NS) / 1e9, Instant(now_ns, now_ns)
-        for bus, items in groupby(self._sim.tick(now_ns), key=itemgetter(0)):
-            self._assembler.ingest(bus, [frame for _, frame in items])
+        for bus, frame in self._sim.tick(now_ns):
+            self._assembler.ingest(bus, [frame])
         state = self._assembler.state(now_ns)
         self._pilot.add_odometry(self._odometry.update(state))
         self._plan(time_s, now_ns)
