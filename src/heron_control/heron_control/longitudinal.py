@@ -61,7 +61,7 @@ class Longitudinal:
         self._ends_s: Array = np.arange(1, config.horizon_steps + 1) * step_s
         self._edges_s: Array = np.concatenate([[0.0], self._ends_s])
         self._cost = Cost(config.station_m**-2, config.speed_mps**-2, config.jerk_mps3**-2)
-        self._gain, self._zeros = np.ones(config.horizon_steps), np.zeros(config.horizon_steps)
+        self._gain = np.ones(config.horizon_steps)
         self._bounds: tuple[tuple[float, float, float], Bound] | None = None
         self.unsolved = 0
         self.reset(0.0)
@@ -182,7 +182,7 @@ class Longitudinal:
         begin = float(stations[0])
         error = min(max(station - begin, -STATION_ERROR_MAX_M), STATION_ERROR_MAX_M)
         start = Start(accel + self._push, self._actuator.command, self._push)
-        goal = Goal(stations[1:] - begin - error - speed * self._ends_s, np.minimum(speeds[1:], SPEED_MAX_MPS) - speed, self._zeros, self._gain)
+        goal = Goal(stations[1:] - begin - error - speed * self._ends_s, np.minimum(speeds[1:], SPEED_MAX_MPS) - speed, 0.0, self._gain)
         rates = self._preview.solve(start, goal, self._cost, self._bound(jerk, *accel_range))
         if rates is None:
             self.unsolved += 1

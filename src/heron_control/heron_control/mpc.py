@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 from osqp import ext_builtin  # the solver itself: the Python around it costs more than it does
 from scipy import sparse
 
-from heron_control import condensed
-
 Array = NDArray[np.float64]
 
 # The program is scaled to rates and costs about 1, so one step size of ADMM serves it: drives need 20 iterations mostly, the worst of them 100.
@@ -60,13 +58,13 @@ class Goal(NamedTuple):
 
     Attributes:
         z, w: reference of the second and first integral, seen from the base motion.
-        a_base: actuator value of the base motion, mean of each step.
+        a_base: actuator value of the base motion, mean of each step; (steps,) or one for all.
         gain: g of each step.
     """
 
     z: Array
     w: Array
-    a_base: Array
+    a_base: Array | float
     gain: Array
 
 
@@ -105,6 +103,24 @@ class _Weighed(NamedTuple):
     size: float
 
 
+class _Bounded(NamedTuple):
+    """What follows from the bounds alone; kept while they are the same object.
+
+    Attributes:
+        finite: the rates are, and one is above 0.
+        scale: largest rate.
+        most, least: rates as shares of it.
+        travel: of the command since the start at the largest rates, at the ends of the steps.
+    """
+
+    bound: Bound
+    finite: bool
+    scale: float
+    most: Array
+    least: Array
+    travel: Array
+
+
 class Preview:
     """Solves for the command's rates over a horizon; set up once, its values replaced at each tick.
 
@@ -121,8 +137,7 @@ class Preview:
         rows, columns = np.nonzero(np.triu(ones).T)[::-1]
         self._upper = rows * steps + columns  # in the order of a CSC matrix's upper triangle
         self._weighed: _Weighed | None = None
-        self._gradient, self._hessian = np.empty(steps), np.empty(len(self._upper))
-        self._least, self._most = np.empty(2 * steps), np.empty(2 * steps)
+        self._bounded: _Bounded | None = None
         settings = ext_builtin.OSQPSettings()
         ext_builtin.osqp_set_default_settings(settings)
         for name, value in SETTINGS.items():
@@ -144,23 +159,26 @@ class Preview:
 
         A command that is out of its range at the start returns at the largest rate: the range opens as far as that needs.
         """
-        scale = float(bound.rate.max())
-        if not (scale > 0.0 and math.isfinite(float(bound.rate.sum())) and all(map(math.isfinite, start))):  # a sum is finite if its parts are
+        if self._bounded is None or bound is not self._bounded.bound:
+            self._bounded = self._bind(bound)
+        _, finite, scale, most, least, travel = self._bounded
+        if not (finite and all(map(math.isfinite, start))):
             return None
         if self._weighed is None or goal.gain is not self._weighed.gain or cost is not self._weighed.cost:
             self._weighed = self._weigh(goal.gain, cost)
-        weighed = self._weighed
         w_free, z_free = self._free(start, goal)
-        by_z, by_w = weighed.z @ (z_free - goal.z), weighed.w @ (w_free - goal.w)
-        q, px, least, most = self._gradient, self._hessian, self._least, self._most
-        size = condensed.program(
-            *(by_z, by_w, scale, weighed.hessian, weighed.size, start.command, self.step_s, RANGE_WEIGHT),
-            *(bound.rate, bound.low, bound.high, q, least, most, px),
-        )
-        if math.isnan(size):  # what is not finite in goal or cost shows here
+        gradient = scale * (self._weighed.z @ (z_free - goal.z) + self._weighed.w @ (w_free - goal.w))
+        hessian, square = self._weighed.hessian, scale * scale
+        largest = float(np.abs(gradient).max())
+        size = max(square * self._weighed.size, largest)
+        if not (math.isfinite(largest) and math.isfinite(size) and size > 0.0):  # what is not finite in goal or cost shows here
             return None
+        low = RANGE_WEIGHT * (np.minimum(bound.low, start.command + travel) - start.command) / scale
+        high = RANGE_WEIGHT * (np.maximum(bound.high, start.command - travel) - start.command) / scale
         solver = self._solver
-        if solver.update_data_vec(q=q, l=least, u=most) or solver.update_data_mat(P_x=px, P_i=None, A_x=None, A_i=None):
+        refused = solver.update_data_vec(q=gradient / size, l=np.concatenate((least, np.minimum(low, high))), u=np.concatenate((most, high)))
+        refused = refused or solver.update_data_mat(P_x=hessian * (square / size), P_i=None, A_x=None, A_i=None)
+        if refused:
             return None
         solver.solve()
         status = solver.info.status_val
@@ -170,8 +188,8 @@ class Preview:
             if status != osqp.SolverStatus.OSQP_MAX_ITER_REACHED:
                 self.reset()  # out of iterations, it goes on from there at the next tick
             return None
-        rates = np.empty(self.steps)
-        return rates if condensed.clipped(solver.solution.x, least, most, scale, rates) else None
+        rates: Array = np.minimum(np.maximum(solver.solution.x, least), most) * scale
+        return rates if np.isfinite(rates).all() else None
 
     def actuator(self, start: Start, rates: Array) -> Array:
         """Mean actuator value of each step under `rates`, (steps,)."""
@@ -181,24 +199,37 @@ class Preview:
 
     def _free(self, start: Start, goal: Goal) -> tuple[Array, Array]:
         """Both integrals (w, z) at the ends of the steps, without any rate."""
+        g, h = goal.gain, self.step_s
         settled = start.command + start.offset
-        w, z = np.empty(self.steps), np.empty(self.steps)
-        condensed.free(settled, start.actuator - settled, self.step_s, goal.gain, goal.a_base, self._decay_1, self._decay_2, w, z)
-        return w, z
+        away = start.actuator - settled
+        base = goal.a_base * h
+        first = settled * h + away * self._decay_1 - base  # integrals of a - a_base over each step
+        second = settled * h * h / 2.0 + away * self._decay_2 - base * h / 2.0
+        w_step = g * first
+        w_free = w_step.cumsum()
+        return w_free, (g * (h * (w_free - w_step) + g * second)).cumsum()
 
-    def _maps(self, gain: Array, cost: Cost) -> tuple[Array, Array, Array, Array]:
-        """From rates to w and z at the ends of the steps, and the same with each row weighed."""
-        w, z, weighted_w, weighted_z = np.empty((4, self.steps, self.steps))
-        cost_w, cost_z = (each if isinstance(each, np.ndarray) else np.full(self.steps, each) for each in (cost.w, cost.z))
-        condensed.maps(gain, self._mean_map, self._double_map, self.step_s, cost_w, cost_z, w, z, weighted_w, weighted_z)
-        return w, z, weighted_w, weighted_z
+    def _maps(self, gain: Array) -> tuple[Array, Array]:
+        """From rates to w and z at the ends of the steps."""
+        column, h = gain[:, None], self.step_s
+        w_steps = column * self._mean_map
+        w_map = w_steps.cumsum(axis=0)
+        z_map = (column * (h * (w_map - w_steps) + column * self._double_map)).cumsum(axis=0)
+        return w_map, z_map
 
     def _weigh(self, gain: Array, cost: Cost) -> _Weighed:
-        w_map, z_map, weighted_w, weighted_z = self._maps(gain, cost)
-        hessian = weighted_z.T @ z_map + weighted_w.T @ w_map
+        w_map, z_map = self._maps(gain)
+        weighted_z, weighted_w = z_map.T * cost.z, w_map.T * cost.w
+        hessian = weighted_z @ z_map + weighted_w @ w_map
         diagonal = hessian.ravel()[:: self.steps + 1]  # a view
         diagonal += cost.rate
-        return _Weighed(gain, cost, weighted_w.T, weighted_z.T, hessian.take(self._upper), float(diagonal.sum()) / self.steps)
+        return _Weighed(gain, cost, weighted_w, weighted_z, hessian.take(self._upper), float(diagonal.sum()) / self.steps)
+
+    def _bind(self, bound: Bound) -> _Bounded:
+        scale, travel = float(bound.rate.max()), bound.rate.cumsum() * self.step_s
+        finite = scale > 0.0 and math.isfinite(travel[-1])  # a sum is finite only if all its parts are
+        most = bound.rate / scale if finite else bound.rate
+        return _Bounded(bound, finite, scale, most, -most, travel)
 
     def _response(self, lag_s: float) -> None:
         """Integrals over each step of the actuator's response, exact: to its start value, and to each rate."""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from heron_control import condensed
 from heron_control.actuator import Actuator
 from heron_control.config import TrackerConfig
 from heron_control.longitudinal import SPEED_MAX_MPS, Longitudinal
@@ -29,6 +28,7 @@ TURN_MAX_RAD = 1.0
 # How the car turns lastingly differs from what the road wheels are asked for (a sensor's zero, tyres): learnt from odometry over this time.
 OFFSET_TIME_S = 0.7
 OFFSET_MAX_PER_M = 0.01
+SQUARED_MIN = 1e-2  # m²/s²: a car that stands may turn its wheels
 SLOWEST_MPS = 1.0  # below, lateral acceleration bounds nothing
 OFFSET_SPEED_MIN_MPS = 3.0  # slower, the yaw rate is mostly noise
 
@@ -85,7 +85,6 @@ class Tracker:
         self._step_s = config.horizon_s / config.horizon_steps
         self._preview = Preview(config.horizon_steps, self._step_s, model.steer_lag_s)
         self._tightest = CURVATURE_SHARE * min(limits.curvature_per_m, model.curvature(model.steer_max_rad))
-        self._cost_z: Array = np.full(config.horizon_steps, config.cross_track_m**-2)
         self._jerk = RATE_SHARE * limits.lateral_jerk_mps3
         self._stations: Array = np.empty(config.horizon_steps + 1)
         self._unsolved = 0
@@ -151,9 +150,9 @@ class Tracker:
 
     def _lateral(self, path: PlanPath, moved: SE2, speed: float, speeds: Array, bounds: Bounds, dt_s: float) -> float:
         pose, actuator = self._predict(moved, speed)
-        cost, bound = self._weights(speeds, bounds)
+        bound = self._bound(speeds, bounds)
         start = Start(actuator, self._actuator.command, self._offset)
-        rates = self._preview.solve(start, self._goal(path, pose, speeds, bound), cost, bound)
+        rates = self._preview.solve(start, self._goal(path, pose, speeds, bound), self._cost(speeds), bound)
         if rates is None:
             self._unsolved += 1
             self._rates_age_s += dt_s
@@ -180,21 +179,25 @@ class Tracker:
         stations[0] = station = path.project(pose)[0]
         stations[1:] = station + way.cumsum()
         x, y, yaw, curvature = path.along(stations)
-        base, side, turned = np.empty((3, len(way)))
-        angles = np.empty((2, len(way)))
-        condensed.base_motion(curvature, way, bound.low, bound.high, pose.yaw, base, angles)
-        condensed.beside(x, y, yaw, way, pose.x, pose.y, angles, np.cos(angles), np.sin(angles), SIDE_MAX_M, TURN_MAX_RAD, side, turned)
-        return Goal(side, turned, base, speeds)
+        base = np.minimum(np.maximum((curvature[1:] + curvature[:-1]) / 2.0, bound.low), bound.high)
+        turn = base * way
+        heading = pose.yaw + turn.cumsum()
+        middle = heading - turn / 2.0
+        to_x, to_y = x[1:] - pose.x - (way * np.cos(middle)).cumsum(), y[1:] - pose.y - (way * np.sin(middle)).cumsum()
+        side = to_y * np.cos(heading) - to_x * np.sin(heading)
+        turned = np.remainder(yaw[1:] - heading + math.pi, 2.0 * math.pi) - math.pi
+        return Goal(_within(side, SIDE_MAX_M), _within(turned, TURN_MAX_RAD), base, speeds)
 
-    def _weights(self, speeds: Array, bounds: Bounds) -> tuple[Cost, Bound]:
+    def _cost(self, speeds: Array) -> Cost:
         config = self._config
-        cost_w, cost_rate, rate, low, high = np.empty((5, len(speeds)))
-        condensed.weights(
-            *(speeds, config.low_speed_mps, config.lateral_speed_mps, config.lateral_jerk_mps3),
-            *(self._steer_rate(float(speeds.max())), self._jerk, self._tightest, self._largest(bounds)),
-            *(cost_w, cost_rate, rate, low, high),
-        )
-        return Cost(self._cost_z, cost_w, cost_rate), Bound(rate, low, high)
+        weighed = np.maximum(speeds, config.low_speed_mps)
+        return Cost(config.cross_track_m**-2, (weighed / config.lateral_speed_mps) ** 2, (weighed**2 / config.lateral_jerk_mps3) ** 2)
+
+    def _bound(self, speeds: Array, bounds: Bounds) -> Bound:
+        squared = np.maximum(speeds * speeds, SQUARED_MIN)
+        rate = np.minimum(self._steer_rate(float(speeds.max())), self._jerk / squared)
+        largest = np.minimum(self._tightest, self._largest(bounds) / squared)
+        return Bound(rate, -largest, largest)
 
     def _largest(self, bounds: Bounds) -> float:
         """Of speed² · curvature."""
@@ -209,8 +212,12 @@ class Tracker:
     def _shaped(self, curvature: float, speed: float, bounds: Bounds, dt_s: float) -> float:
         """Within the bounds at the measured speed, whatever the preview expected."""
         command = self._actuator.command
-        squared = max(speed * speed, condensed.SQUARED_MIN)
+        squared = max(speed * speed, SQUARED_MIN)
         largest = min(self._tightest, self._largest(bounds) / squared)
         step = min(self._steer_rate(speed), self._jerk / squared) * dt_s
         wanted = min(max(curvature, -largest), largest) if math.isfinite(curvature) else command
         return min(max(wanted, command - step), command + step)
+
+
+def _within(values: Array, most: float) -> Array:
+    return np.minimum(np.maximum(values, -most), most)

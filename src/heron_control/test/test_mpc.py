@@ -40,7 +40,7 @@ def test_the_prediction_is_what_a_simulation_does(lag_s: float) -> None:
     start, rates = Start(0.3, -0.2, 0.05), rng.normal(0.0, 1.0, 5)
     gain, base = rng.uniform(1.0, 4.0, 5), rng.normal(0.0, 0.3, 5)
     goal = Goal(np.zeros(5), np.zeros(5), base, gain)
-    (w_map, z_map), (w_free, z_free) = preview._maps(goal.gain, Cost(1.0, 1.0, 1.0))[:2], preview._free(start, goal)
+    (w_map, z_map), (w_free, z_free) = preview._maps(goal.gain), preview._free(start, goal)
     w, z, mean = simulate(start, rates, gain, base, lag_s)
     assert w_map @ rates + w_free == pytest.approx(w, abs=2e-3)
     assert z_map @ rates + z_free == pytest.approx(z, abs=2e-3)
@@ -70,7 +70,7 @@ def test_the_solution_is_the_optimum() -> None:
     start, goal, cost, bound = problem(offset_m=0.05, rate=100.0, largest=100.0)
     rates = preview.solve(start, goal, cost, bound)
     assert rates is not None
-    (w_map, z_map), (w_free, z_free) = preview._maps(goal.gain, Cost(1.0, 1.0, 1.0))[:2], preview._free(start, goal)
+    (w_map, z_map), (w_free, z_free) = preview._maps(goal.gain), preview._free(start, goal)
     hessian = 25.0 * z_map.T @ z_map + 10.0 * w_map.T @ w_map + 0.25 * np.eye(STEPS)
     exact = np.linalg.solve(hessian, -(25.0 * z_map.T @ (z_free - goal.z) + 10.0 * w_map.T @ (w_free - goal.w)))
     assert rates == pytest.approx(exact, abs=0.02 * np.abs(exact).max())
