@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 from heron_can.command_ecu import CommandEcu
 from heron_can.ecu import CarEcus
@@ -28,6 +29,9 @@ GNSS_NS = 100_000_000
 START_S_M = 6.0  # the ego car's rear axle stands so far along its route
 INDICATE_M = 40.0  # before a turn the driver sets the indicator
 SPAWN_GAP_M = 1.0
+HANDS_TICKS = 20  # of following Heron, then the driver's hands no longer steer: more than the steering's dead time
+IMU = {"rate_z": "yaw_rate", "accel_x": "accel_x", "accel_y": "accel_y"}  # field → value of the state that has the same sensor
+PLACE = ("gnss.latitude_deg", "gnss.longitude_deg", "gnss.altitude_m")
 SAID = {
     Manoeuvre.FOLLOW: "follow the road",
     Manoeuvre.LEFT: "turn left at the junction",
@@ -71,9 +75,14 @@ class World:
         self.ecu = CommandEcu(vehicle.car)
         self.driver, self.display = SafetyDriver(), Engagement.OFF
         self._ecus = CarEcus(vehicle.car, start_ns)
-        self._known = {name.removeprefix("state."): name for name in vehicle.car.sources if name.startswith("state.")}
+        known = [name.removeprefix("state.") for name in vehicle.car.sources if name.startswith("state.")]
+        self._named = {name: (f"state.{name}", *(f"imu.{field}" for field, said in IMU.items() if said == name)) for name in known}
+        self._values: dict[str, float] = {}
+        self._say(AT_REST)
+        self._doing: Mapping[str, float] = {}
         self._engaged = False
-        self._route_s_m = START_S_M
+        self._engaged_ticks = 0
+        self._along: tuple[int, float] = (start_ns, START_S_M)
         self._receiver = GnssReceiver(town, seed)
         self.gnss: GnssReading | None = None
         self._lamps = tuple(sorted(town.network.groups))
@@ -90,16 +99,23 @@ class World:
         followed = self.ecu.command(now_ns)
         self._engaged = followed.steer_rad is not None and followed.accel_mps2 is not None
         doing = self.driver.step(time_s, self.plant.speed_mps, self._engaged, self.display)
-        self.plant.driver_steer, self.plant.driver_accel = self._hands(), doing.accel_mps2
+        self._engaged_ticks = self._engaged_ticks + 1 if self._engaged else 0
+        self.plant.driver_accel = doing.accel_mps2
+        if self._engaged_ticks < HANDS_TICKS:
+            self.plant.driver_steer = self._hands()
         self.plant.step(TICK_NS / 1e9, followed.steer_rad, followed.accel_mps2, followed.hold)
         self.now_ns = now_ns
-        self._route_s_m = max(self.route.line.nearest(self.plant.x_m, self.plant.y_m, self._route_s_m)[0], 0.0)
         since_ns = now_ns - self.start_ns
         if since_ns % TRAFFIC_NS == 0:
             self._traffic.step(TRAFFIC_NS / 1e9, time_s, self.ego())
         if since_ns % GNSS_NS == 0:
             self.gnss = self._receiver.read(self.plant.x_m, self.plant.y_m)
-        return self._ecus.frames(now_ns, self._values(doing))
+            for name in PLACE:
+                self._values.pop(name, None)  # without a fix none is sent
+            self._values.update(self.gnss.signals())
+            self._say({"indicator": float(self._indicator())})
+        self._feel(doing)
+        return self._ecus.frames(now_ns, self._values)
 
     def receive(self, bus: str, frame: Frame) -> None:
         """Takes a frame that Heron wrote; wrong ones are counted in `ecu.counts` and not followed."""
@@ -117,7 +133,7 @@ class World:
             plant.yaw_rate_rps,
             plant.steer_rad,
             engaged=self._engaged,
-            route_s_m=self._route_s_m,
+            route_s_m=self.route_s_m,
         )
 
     def truth(self) -> Truth:
@@ -128,8 +144,15 @@ class World:
 
     def instruction(self) -> Instruction:
         """What the route asks for here."""
-        manoeuvre = self.route.manoeuvre_at(self._route_s_m)
+        manoeuvre = self.route.manoeuvre_at(self.route_s_m)
         return Instruction(self.now_ns, manoeuvre.value, SAID[manoeuvre])
+
+    @property
+    def route_s_m(self) -> float:
+        """How far along its route the car is."""
+        if self._along[0] != self.now_ns:
+            self._along = self.now_ns, max(self.route.line.nearest(self.plant.x_m, self.plant.y_m, self._along[1])[0], 0.0)
+        return self._along[1]
 
     @property
     def counts(self) -> Counter[str]:
@@ -148,21 +171,28 @@ class World:
                     f"no room to spawn: a {actor.kind.value} stands where the car is to start (route at {START_S_M:g} m); other seed or less traffic"
                 )
 
-    def _values(self, doing: Doing) -> dict[str, float]:
-        """What the sensors say, by source name of can.yaml."""
-        values = {**AT_REST, "indicator": float(self._indicator()), **self.plant.measured(), **doing.signals}
-        named = {self._known[name]: value for name, value in values.items() if name in self._known}
-        named |= {f"imu.{name}": values[said] for name, said in (("rate_z", "yaw_rate"), ("accel_x", "accel_x"), ("accel_y", "accel_y"))}
-        return named if self.gnss is None else named | self.gnss.signals()
+    def _feel(self, doing: Doing) -> None:
+        """What the sensors say, by source name of can.yaml, and what the driver does."""
+        if self._doing:
+            self._say({name: AT_REST[name] for name in self._doing})
+        self._doing = doing.signals
+        self._say(self.plant.measured())
+        self._say(doing.signals)
+
+    def _say(self, values: Mapping[str, float]) -> None:
+        named = self._named
+        for name, value in values.items():
+            for source in named.get(name, ()):
+                self._values[source] = value
 
     def _indicator(self) -> int:
-        manoeuvre = self.route.manoeuvre_at(self._route_s_m, INDICATE_M)
+        manoeuvre = self.route.manoeuvre_at(self.route_s_m, INDICATE_M)
         return {Manoeuvre.LEFT: 1, Manoeuvre.RIGHT: -1}.get(manoeuvre, 0)
 
     def _hands(self) -> float:
         """The driver's steering: the route's curvature, and back to it over a second of travel."""
         plant, line = self.plant, self.route.line
-        along_m, cross_m = line.nearest(plant.x_m, plant.y_m, self._route_s_m)
+        along_m, cross_m = line.nearest(plant.x_m, plant.y_m, self._along[1])
         length_m = max(8.0, plant.speed_mps)
         ahead = line.at(along_m + 0.1 * plant.speed_mps)
         near = line.at(along_m + 0.1 * plant.speed_mps + 1.0)
