@@ -78,14 +78,17 @@ def load_scenario(name: str, folder: Path) -> Scenario:
 
 
 def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
-    """The scenario for another time; None: as long as it says.
+    """The scenario for another time; None: as long as it says. A shorter one must drive less far in proportion, and need not have stopped.
 
     Raises:
         InputError: a time that no scenario may last.
     """
     if seconds is None:
         return scenario
+    config, criteria = scenario.config, scenario.config.criteria
+    if seconds < config.seconds:
+        criteria = replace(criteria, distance_m=criteria.distance_m * seconds / config.seconds, must_stop=False)
     try:
-        return replace(scenario, config=replace(scenario.config, seconds=seconds))
+        return replace(scenario, config=replace(config, seconds=seconds, criteria=criteria))
     except ValueError as error:
         raise InputError(f"{scenario.name}: {error}") from error

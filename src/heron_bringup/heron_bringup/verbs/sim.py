@@ -53,7 +53,9 @@ def matrix(
     policy: Annotated[str, typer.Option(help="expert or kinematic.")] = "expert",
     workers: Annotated[int | None, typer.Option(min=1, max=512, help="Processes; default: one per core.")] = None,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the demonstration car.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="How long each drive lasts; default: as the scenario says.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="How long each drive lasts; default: as the scenario says. A shorter one must drive less far.")
+    ] = None,
 ) -> None:
     """Drive scenarios without images over many seeds, and sum up; exit 1 when a drive does not meet its scenario's criteria."""
     from heron_bringup.paths import config_folder
@@ -96,7 +98,7 @@ def matrix(
     _tell(console, summed)
     console.print(f"written: {out / 'report.json'}, runs.jsonl", highlight=False)
     if stopped:
-        console.print(f"stopped by Ctrl-C after {len(rows)} of {len(wanted)} drives; the same command goes on", highlight=False)
+        console.print(f"{len(rows)} of {len(wanted)} drives are done; the same command goes on", highlight=False)
         raise typer.Exit(EXIT_STOPPED)
     raise typer.Exit(0 if summed["passed"] == summed["runs"] else 1)
 
@@ -104,7 +106,7 @@ def matrix(
 def _tell(console: Console, summed: dict[str, Any]) -> None:
     """The table of a matrix, and what failed."""
     table = Table(title=f"{summed['policy']}: {summed['passed']} of {summed['runs']} drives passed", title_justify="left", box=SIMPLE, pad_edge=False)
-    heads = ("scenario", "passed", "collisions", "at fault", "red lights", "left the road", "mean m", "wall s", "x real time")
+    heads = ("scenario", "passed", "colli-\nsions", "at\nfault", "red\nlights", "left\nroad", "mean\nm", "wall\ns", "x real\ntime")
     for head in heads:
         table.add_column(head, justify="left" if head == "scenario" else "right", no_wrap=True)
     for name, each in [*summed["scenarios"].items(), ("all", summed)]:
