@@ -29,7 +29,7 @@ F64 = NDArray[np.float64]
 GROUND, SKY, BLIND = -1, -2, -3
 _TAPS = 4  # samples of the ground along the view, where it is seen at a slant
 _FIRST_STATIC_ID = 10000
-_FAINT = 0.02  # edges of less contrast than this (Michelson) stay as they are
+_FAINT = 0.04  # edges of less contrast than this (Michelson) stay as they are
 _BRIGHTEST = 6.0  # a sample of an edge counts at most this: a lamp's rim stays smooth
 
 

@@ -24,7 +24,7 @@ from heron_sim.drawing.shapes import COLUMNS, CX, CY, F32, ID
 from heron_sim.roads.town import Town
 from heron_sim.truth import Actor, ActorKind, EgoTruth, Truth
 
-_SMALLEST_PX = 0.8  # shapes whose bounding sphere spans less of a pixel are left out
+_SMALLEST_PX = 1.4  # shapes whose bounding sphere spans less of a pixel are left out
 _FARTHEST_M = 700.0
 _EXPOSURE_NS = 100_000_000  # the film counts exposures at 10 Hz
 _SHARES = 16  # neighbouring tiles go to different cores
