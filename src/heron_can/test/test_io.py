@@ -243,3 +243,18 @@ def test_whatever_a_backend_raises_the_bus_is_lost_said_and_opened_again():
     finally:
         io.close()
     assert io.events() == ["bus test is off: KeyError: 'driver'", "bus test does not close: RuntimeError: already gone", "bus test is back"]
+
+
+def test_a_simulated_car_gets_what_is_sent_and_nobody_else_does() -> None:
+    heard: list[Frame] = []
+    for config, wanted in ((BusConfig(interface="sim"), 1), (BusConfig(interface="sim", listen_only=True), 0), (BusConfig(interface="bag"), 0)):
+        io = CanIo("vehicle", config)
+        io.listen(heard.append)
+        heard.clear()
+        assert io.up and io.send(Frame(5, 0x2E0, b"12345678"))
+        assert len(heard) == wanted and io.counts["tx"] == 1
+        io.push([Frame(7, 0x1A0, b"1"), Frame(17, 0x1A0, b"2")])
+        assert [frame.data for frame in io.drain(10)] == [b"1"]
+        io.listen(None)
+        assert io.send(Frame(6, 0x2E0, b"12345678")) and len(heard) == wanted
+        io.close()
