@@ -14,7 +14,8 @@ Nine = tuple[float, float, float, float, float, float, float, float, float]
 
 @compiled
 def facade(
-    row: F32,
+    shapes: F32,
+    index: int,
     lx: float,
     ly: float,
     lz: float,
@@ -34,9 +35,9 @@ def facade(
     Returns:
         red, green, blue, share that mirrors the sky, strength of its own light, red, green, blue of that light, share of the sky that it sees.
     """
-    r, g, b = float(row[RED]), float(row[GREEN]), float(row[BLUE])
-    look = int(row[LOOK])
-    hx, hy, hz = float(row[HX]), float(row[HY]), float(row[HZ])
+    r, g, b = float(shapes[index, RED]), float(shapes[index, GREEN]), float(shapes[index, BLUE])
+    look = int(shapes[index, LOOK])
+    hx, hy, hz = float(shapes[index, HX]), float(shapes[index, HY]), float(shapes[index, HZ])
     if nz > 0.5 or nz < -0.5:
         grey = 0.24 + 0.02 * grain(lx * 0.9, ly * 0.9)
         return grey, grey, grey * 0.97, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0
@@ -129,9 +130,9 @@ def facade(
     b += pane * (glassy * 1.10 - b)
     if rail > 0.0:
         tone = 0.86
-        r += rail * (float(row[RED]) * tone - r)
-        g += rail * (float(row[GREEN]) * tone - g)
-        b += rail * (float(row[BLUE]) * tone - b)
+        r += rail * (float(shapes[index, RED]) * tone - r)
+        g += rail * (float(shapes[index, GREEN]) * tone - g)
+        b += rail * (float(shapes[index, BLUE]) * tone - b)
         pane *= 1.0 - rail
     own = 0.0
     if night > 0.0:
@@ -143,21 +144,21 @@ def facade(
 
 
 @compiled
-def glass(row: F32, lx: float, ly: float, lz: float, nx: float, ny: float, nz: float, foot: float) -> Four:
+def glass(shapes: F32, index: int, lx: float, ly: float, lz: float, nx: float, ny: float, nz: float, foot: float) -> Four:
     """The upper part of a car, a box that leans inwards: windows all around, roof and pillars in the body's colour.
 
     Returns:
         red, green, blue, share that mirrors the sky.
     """
-    r, g, b = float(row[RED]), float(row[GREEN]), float(row[BLUE])
-    hx, hy, hz = float(row[HX]), float(row[HY]), float(row[HZ])
+    r, g, b = float(shapes[index, RED]), float(shapes[index, GREEN]), float(shapes[index, BLUE])
+    hx, hy, hz = float(shapes[index, HX]), float(shapes[index, HY]), float(shapes[index, HZ])
     if nz > 0.9 or nz < -0.9:
         return r, g, b, 0.045
     up = lz + hz
     edge = max(foot, 0.004)
-    front = hx - float(row[TAPER_FRONT]) * up
-    rear = -hx + float(row[TAPER_REAR]) * up
-    side = hy - float(row[TAPER_SIDE]) * up
+    front = hx - float(shapes[index, TAPER_FRONT]) * up
+    rear = -hx + float(shapes[index, TAPER_REAR]) * up
+    side = hy - float(shapes[index, TAPER_SIDE]) * up
     inset = min(up - 0.03, 2.0 * hz - 0.07 - up)
     if abs(ny) > abs(nx):
         inset = min(inset, min(front - 0.07 - lx, lx - rear - 0.09))
@@ -170,22 +171,22 @@ def glass(row: F32, lx: float, ly: float, lz: float, nx: float, ny: float, nz: f
 
 
 @compiled
-def leaf(row: F32, lx: float, ly: float, lz: float, wx: float, wy: float, wz: float, foot: float) -> Four:
+def leaf(shapes: F32, index: int, lx: float, ly: float, lz: float, wx: float, wy: float, wz: float, foot: float) -> Four:
     """Leaves: clumps in soft light and dark, finer ones near by; dark deep in the crown (LOOK: its radius; TAPER_…: from its middle to the ball's).
 
     Returns:
         red, green, blue, share of the light that reaches it.
     """
-    r, g, b = float(row[RED]), float(row[GREEN]), float(row[BLUE])
+    r, g, b = float(shapes[index, RED]), float(shapes[index, GREEN]), float(shapes[index, BLUE])
     clump = grain3(wx * 2.3, wy * 2.3, wz * 2.3)
     fine = 0.0
     near = 1.0 - foot / 0.09
     if near > 0.0:
         fine = near * (0.6 * grain3(wx * 9.0, wy * 9.0, wz * 9.0) + 0.5 * grain3(wx * 21.0, wy * 21.0, wz * 21.0))
-    deep = 0.85 + 0.15 * lz / float(row[HZ])
-    crown = float(row[LOOK])
+    deep = 0.85 + 0.15 * lz / float(shapes[index, HZ])
+    crown = float(shapes[index, LOOK])
     if crown > 0.0:
-        ox, oy, oz = lx + float(row[TAPER_FRONT]), ly + float(row[TAPER_REAR]), lz + float(row[TAPER_SIDE])
+        ox, oy, oz = lx + float(shapes[index, TAPER_FRONT]), ly + float(shapes[index, TAPER_REAR]), lz + float(shapes[index, TAPER_SIDE])
         out = math.sqrt(ox * ox + oy * oy + oz * oz) / crown
         deep *= min(max(1.5 * out - 0.55 + 0.2 * oz / crown, 0.22), 1.05)
     dull = max(deep + 0.30 * clump + 0.48 * fine, 0.12)

@@ -214,12 +214,11 @@ def shape_colour(
     `shapes[index]` is the shape, (lx, ly, lz) the place in its own axes from its middle, (nx, ny, nz) the outward normal there in these axes, of any
     length.
     """
-    row = shapes[index]
-    material = int(row[MATERIAL])
-    r, g, b = float(row[RED]), float(row[GREEN]), float(row[BLUE])
+    material = int(shapes[index, MATERIAL])
+    r, g, b = float(shapes[index, RED]), float(shapes[index, GREEN]), float(shapes[index, BLUE])
     if material == _EMISSIVE:
         return r, g, b
-    c, s = float(row[COS]), float(row[SIN])
+    c, s = float(shapes[index, COS]), float(shapes[index, SIN])
     scale = 1.0 / math.sqrt(nx * nx + ny * ny + nz * nz)
     nx, ny, nz = nx * scale, ny * scale, nz * scale
     ux, uy, uz = c * nx - s * ny, s * nx + c * ny, nz
@@ -229,16 +228,16 @@ def shape_colour(
     dull = 1.0
     foot = distance * pixel
     if material == _FACADE:
-        r, g, b, mirror, own, er, eg, eb, dull = facade(row, lx, ly, lz, nx, ny, nz, ux, uy, dx, dy, dz, foot, values[li.NIGHT])
+        r, g, b, mirror, own, er, eg, eb, dull = facade(shapes, index, lx, ly, lz, nx, ny, nz, ux, uy, dx, dy, dz, foot, values[li.NIGHT])
     elif material == _GLASS:
-        r, g, b, mirror = glass(row, lx, ly, lz, nx, ny, nz, foot)
+        r, g, b, mirror = glass(shapes, index, lx, ly, lz, nx, ny, nz, foot)
     elif material == _LEAF:
-        r, g, b, dull = leaf(row, lx, ly, lz, wx, wy, wz, foot)
+        r, g, b, dull = leaf(shapes, index, lx, ly, lz, wx, wy, wz, foot)
     elif material == _PAINT:
         mirror = 0.045
-    if material == _LEAF and row[LOOK] > 0.0:  # lit as a part of its crown more than as a ball
-        ox, oy, oz = lx + float(row[TAPER_FRONT]), ly + float(row[TAPER_REAR]), lz + float(row[TAPER_SIDE])
-        weight = 1.3 / (float(row[LOOK]) + 1e-6)
+    if material == _LEAF and shapes[index, LOOK] > 0.0:  # lit as a part of its crown more than as a ball
+        ox, oy, oz = lx + float(shapes[index, TAPER_FRONT]), ly + float(shapes[index, TAPER_REAR]), lz + float(shapes[index, TAPER_SIDE])
+        weight = 1.3 / (float(shapes[index, LOOK]) + 1e-6)
         ux, uy, uz = ux + weight * (c * ox - s * oy), uy + weight * (s * ox + c * oy), uz + weight * oz
         scale = 1.0 / math.sqrt(ux * ux + uy * uy + uz * uz + 1e-9)
         ux, uy, uz = ux * scale, uy * scale, uz * scale
