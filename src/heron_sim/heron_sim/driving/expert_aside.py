@@ -26,13 +26,13 @@ WORK_MPS = 5.6
 KERB_SIDE_M, OTHER_SIDE_M = 0.55, 4.2  # furthest from the line: towards the kerb, and over the middle of the road
 SAID_M = 0.35
 CYCLIST_ROOM_M, OVERTAKE_M = 0.95, 32.0  # at the side; from there on overtaking is thought of
-FASTER_MPS, CLEAR_M, COMMITTED_M = 1.5, 6.0, 4.0
+FASTER_MPS, SLOWEST_MPS, CLEAR_M, COMMITTED_M = 1.5, 1.0, 6.0, 4.0
 BEHIND_M = 14.0
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Something to pass: arc lengths on the route, and its edges left of the route's line."""
+    """Something to pass: arc lengths on the route, its edges left of the route's line, room it needs, of a work zone, a cyclist."""
 
     begin_m: float
     end_m: float
@@ -40,6 +40,7 @@ class Obstacle:
     left_m: float
     room_m: float
     work: bool
+    rides: bool = False
 
 
 class Aside:
@@ -103,9 +104,8 @@ class Aside:
 
     def _cyclist(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float) -> Obstacle | None:
         """The cyclist to overtake, as something that reaches as far as it will have gone by then; None: stay behind."""
-        along = [
-            each for each in seen if each.actor.kind is ActorKind.BICYCLE and each.along_mps > 0.8 * each.actor.speed_mps and abs(each.side_m) < 2.2
-        ]
+        kerb = 1.0 if self._kerb_left else -1.0
+        along = [each for each in seen if each.actor.kind is ActorKind.BICYCLE and each.along_mps > 0.5 and 0.4 < kerb * each.side_m < 2.4]
         before = self._overtakes
         self._overtakes = -1
         for each in sorted(along, key=lambda one: one.near_m):
@@ -116,12 +116,13 @@ class Aside:
             passed = each.far_m < -ego.rear_m
             seconds = max(each.far_m + ego.rear_m + CLEAR_M, 0.0) / max(speed - rides, 1.0)
             begun = each.actor.id == before and (each.near_m < ego.front_m + COMMITTED_M or passed)
-            if not begun and (passed or speed < rides + FASTER_MPS or not self._room(ego, seen, here_m, speed * seconds, seconds)):
+            steady = each.actor.speed_mps > SLOWEST_MPS and each.along_mps > 0.9 * each.actor.speed_mps
+            if not begun and (passed or not steady or speed < rides + FASTER_MPS or not self._room(ego, seen, here_m, speed * seconds, seconds)):
                 continue
             self._overtakes = each.actor.id
             reach = 0.0 if passed else rides * seconds
             begin, end = here_m + each.near_m, here_m + each.far_m + reach
-            return Obstacle(begin, end, each.side_m - each.half_m, each.side_m + each.half_m, CYCLIST_ROOM_M, False)
+            return Obstacle(begin, end, each.side_m - each.half_m, each.side_m + each.half_m, CYCLIST_ROOM_M, False, True)
         return None
 
     def _room(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float, way_m: float, seconds: float) -> bool:
@@ -168,7 +169,7 @@ class Aside:
         for each in obstacles:
             on_right = each.right_m - ego.half_width_m - each.room_m  # negative: so far to the right
             on_left = each.left_m + ego.half_width_m + each.room_m
-            right = self._kerb_left if each.work else -on_right <= on_left
+            right = self._kerb_left if each.work or each.rides else -on_right <= on_left
             place = max(on_right, -to_right_max) if right else min(on_left, to_left_max)
             begin, end = each.begin_m - ego.front_m - ALONG_M - spread, each.end_m + ego.rear_m + ALONG_M + spread
             low, high = np.searchsorted(grid, [begin, end])
