@@ -10,7 +10,7 @@ import pytest
 from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
 from heron_bringup.config import MosaicConfig
-from heron_bringup.mosaic import exposure_to_can_ms, make_mosaic, moments, rate
+from heron_bringup.mosaic import WORDS_PX, exposure_to_can_ms, make_mosaic, moments, rate
 from heron_bringup.mosaic_layout import make_layout, rows
 from heron_bringup.path_overlay import draw_plan, project, ribbon, runs, stations
 from heron_core.camera import Lens, LensModel
@@ -18,7 +18,7 @@ from heron_core.errors import InputError
 from heron_core.frames import CameraFrame
 from heron_core.rig import FORWARD_OPTICAL, Rig, RigCamera, dump_rig
 from heron_core.se3 import SE3
-from heron_core.signals import ControlStatus, Engagement
+from heron_core.signals import ControlStatus, Engagement, Explanation, Instruction
 from heron_core.stages import Stages
 from heron_core.trajectory import TIMES_S, Trajectory
 from heron_core.vehicle import Signal, VehicleState
@@ -236,3 +236,25 @@ def test_what_is_said_about_a_plan():
     (moment,) = moments([plan], [VehicleState(plan.stamp_ns, {"speed": Signal(9.0, 0, True)})], exposure_to_can_ms([first, later]))
     assert (moment.plan_age_ms, moment.to_can_ms, moment.speed_mps) == (60.0, 70.0, 9.0)
     assert rate([straight_plan(i) for i in range(4)]) == 10
+
+
+def test_words_hold_until_the_next_ones_and_stand_below_the_cameras(tmp_path):
+    plans = [straight_plan(index) for index in range(5)]
+    words = [
+        Explanation(plans[1].stamp_ns, "slow_red", "slowing for the red light", "赤信号なので減速します"),
+        Instruction(plans[3].stamp_ns, "left", "turn left"),
+        Instruction(plans[0].stamp_ns - 1, "follow"),
+        Explanation(plans[4].stamp_ns, "wait_red", "waiting at the red light"),
+    ]
+    told = [(moment.asked, moment.said) for moment in moments(plans, [], {}, words)]
+    red = "slowing for the red light"
+    assert told == [("follow", ""), ("follow", red), ("follow", red), ("turn left", red), ("turn left", "waiting at the red light")]
+    assert {(moment.asked, moment.said) for moment in moments(plans, [], {})} == {(None, None)}
+    seen = rig("CAM_FRONT")
+    record(tmp_path / "bag", seen, jpeg)
+    _, picture = make_mosaic(
+        tmp_path / "bag", vehicle_folder(tmp_path / "car", seen), plans, [], tmp_path, words=words, config=MosaicConfig(width=400)
+    )
+    image, height = cv2.imread(str(picture)), make_layout(seen, 400).height
+    assert image.shape[0] == height + WORDS_PX
+    assert image[height:].max() > 150  # something is written there
