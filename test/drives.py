@@ -21,8 +21,8 @@ import yaml
 from heron_bag.reader import open_bag
 from heron_bringup.drive.budget import load_budget
 from heron_bringup.drive.lockstep_run import run_lockstep
+from heron_bringup.drive.outcome import cache_folder
 from heron_bringup.drive.report import join_reports
-from heron_bringup.drive.run import cache_folder
 from heron_runtime.launch_reader import parse
 from heron_runtime.shm import mapped, sweep
 from heron_vla.kinematic import ensure_kinematic

@@ -28,8 +28,8 @@ from heron_bag.native import camera_frames, camera_topics
 from heron_bag.reader import open_bag
 from heron_bringup.config import GeneratedConfig
 from heron_bringup.drive.inputs import unpack_vehicle
+from heron_bringup.drive.outcome import cache_folder
 from heron_bringup.drive.report import read_component_reports
-from heron_bringup.drive.run import cache_folder
 from heron_bringup.generated import ensure_generated
 from heron_bringup.paths import config_folder, launch_folder
 from heron_camera.config import FramesConfig
