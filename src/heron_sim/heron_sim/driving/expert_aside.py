@@ -105,13 +105,17 @@ class Aside:
     def _cyclist(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float) -> Obstacle | None:
         """The cyclist to overtake, as something that reaches as far as it will have gone by then; None: stay behind."""
         kerb = 1.0 if self._kerb_left else -1.0
-        along = [each for each in seen if each.actor.kind is ActorKind.BICYCLE and each.along_mps > 0.5 and 0.4 < kerb * each.side_m < 2.4]
+        along = [each for each in seen if each.actor.kind is ActorKind.BICYCLE and each.along_mps > 0.5 and abs(each.side_m) < 4.0]
         before = self._overtakes
         self._overtakes = -1
         for each in sorted(along, key=lambda one: one.near_m):
             if each.far_m < -BEHIND_M or each.near_m > OVERTAKE_M:
                 continue
-            rides = max(each.actor.speed_mps, 0.5)
+            actor = each.actor  # its place beside the route, not beside the way, which begins where the car is
+            seat = self._obstacle(actor.x_m, actor.y_m, actor.yaw_rad, actor.length_m, actor.width_m, 0.0, False, here_m + each.near_m)
+            if seat is None or not 0.4 < kerb * (seat.left_m + seat.right_m) / 2.0 < 2.4:
+                continue
+            rides = max(actor.speed_mps, 0.5)
             speed = min(float(np.interp(here_m + max(each.near_m, 0.0), self._route.s_m, self._route.limit_mps)), ego.speed_mps + 3.0)
             passed = each.far_m < -ego.rear_m
             seconds = max(each.far_m + ego.rear_m + CLEAR_M, 0.0) / max(speed - rides, 1.0)
@@ -121,8 +125,7 @@ class Aside:
                 continue
             self._overtakes = each.actor.id
             reach = 0.0 if passed else rides * seconds
-            begin, end = here_m + each.near_m, here_m + each.far_m + reach
-            return Obstacle(begin, end, each.side_m - each.half_m, each.side_m + each.half_m, CYCLIST_ROOM_M, False, True)
+            return Obstacle(seat.begin_m, seat.end_m + reach, seat.right_m, seat.left_m, CYCLIST_ROOM_M, False, True)
         return None
 
     def _room(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float, way_m: float, seconds: float) -> bool:

@@ -15,7 +15,6 @@ F64 = NDArray[np.float64]
 LOOK_AHEAD_M = 100.0
 BLEND_S = 1.5  # an error is led back over this time of travel
 BLEND_MIN_M = 6.0
-BLEND_JERK_MPS3 = 1.5  # a large error takes longer: |jerk| of leading it back
 
 
 class PathAhead:
@@ -63,8 +62,7 @@ class PathAhead:
         slopes = np.diff(wished, append=2 * wished[-1] - wished[-2]) / GRID_M
         slope = math.tan(min(max(self.heading_rad, -1.0), 1.0)) * (1.0 - float(curvature[0]) * self.offset_m)
         away = self.offset_m - float(wished[0])
-        seconds = max(BLEND_S, (60.0 * abs(away) / BLEND_JERK_MPS3) ** (1.0 / 3.0))
-        offset = wished + _blend(away, slope - float(slopes[0]), max(BLEND_MIN_M, seconds * ego.speed_mps), count)
+        offset = wished + _blend(away, slope - float(slopes[0]), max(BLEND_MIN_M, BLEND_S * ego.speed_mps), count)
         slopes = np.gradient(offset, GRID_M)
         slopes[0] = slope
         bend = 1.0 - curvature * offset
