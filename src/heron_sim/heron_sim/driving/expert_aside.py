@@ -125,7 +125,8 @@ class Aside:
                 continue
             self._overtakes = each.actor.id
             reach = 0.0 if passed else rides * seconds
-            return Obstacle(seat.begin_m, seat.end_m + reach, seat.right_m, seat.left_m, CYCLIST_ROOM_M, False, True)
+            meets_m = rides * max(each.near_m - ego.front_m, 0.0) / max(speed - rides, 1.0)  # until then it rides on: a place that stays
+            return Obstacle(seat.begin_m + meets_m, seat.end_m + reach, seat.right_m, seat.left_m, CYCLIST_ROOM_M, False, True)
         return None
 
     def _room(self, ego: EgoTruth, seen: Sequence[Seen], here_m: float, way_m: float, seconds: float) -> bool:
