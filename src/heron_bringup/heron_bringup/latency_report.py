@@ -117,6 +117,7 @@ def _summary(report: Mapping[str, Any]) -> Any:
     rows = {
         "policy": _policy(report.get("policy")),
         "engagement": _engagement(report.get("engagement")),
+        **_driving(report.get("driving"), report.get("scenario", {})),
         "plans": report.get("plans"),
         "CAN frames": f"{can.get('rx', 0):,} received, {can.get('tx', 0):,} sent" if can else None,
         "image copies": report.get("image_copies"),
@@ -126,6 +127,20 @@ def _summary(report: Mapping[str, Any]) -> Any:
         if value is not None:
             table.add_row(name, value if isinstance(value, str) else f"{value}")
     return table
+
+
+def _driving(driving: Mapping[str, Any] | None, scenario: Mapping[str, Any]) -> dict[str, str]:
+    """How it was driven, in simulation."""
+    if not driving:
+        return {}
+    comfort = driving.get("comfort", {})
+    beside = f"{driving['off_road_s']:g} s off the road, {driving.get('wrong_lane_s', 0.0):g} s in a wrong lane"
+    return {
+        "scenario": f"{scenario.get('name', '')}, seed {scenario.get('seed', '')}",
+        "driven": f"{driving['distance_m']:.0f} m, {100.0 * driving['route_completion']:.0f} % of the route, stood still {driving.get('stops', 0)} times",
+        "faults": f"{driving['collisions']} collisions ({driving['at_fault_collisions']} at fault), {driving['red_lights_run']} red lights run, {beside}",
+        "comfort": f"within its bounds {100.0 * comfort.get('share', 0.0):.0f} % of the time",
+    }
 
 
 def _policy(policy: Any) -> str | None:
