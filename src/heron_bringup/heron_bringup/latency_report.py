@@ -134,11 +134,13 @@ def _driving(driving: Mapping[str, Any] | None, scenario: Mapping[str, Any]) -> 
     if not driving:
         return {}
     comfort = driving.get("comfort", {})
+    completion, stops = 100.0 * driving["route_completion"], driving.get("stops", 0)
+    hits = f"{driving['collisions']} collisions ({driving['at_fault_collisions']} at fault)"
     beside = f"{driving['off_road_s']:g} s off the road, {driving.get('wrong_lane_s', 0.0):g} s in a wrong lane"
     return {
         "scenario": f"{scenario.get('name', '')}, seed {scenario.get('seed', '')}",
-        "driven": f"{driving['distance_m']:.0f} m, {100.0 * driving['route_completion']:.0f} % of the route, stood still {driving.get('stops', 0)} times",
-        "faults": f"{driving['collisions']} collisions ({driving['at_fault_collisions']} at fault), {driving['red_lights_run']} red lights run, {beside}",
+        "driven": f"{driving['distance_m']:.0f} m, {completion:.0f} % of the route, stood still {stops} times",
+        "faults": f"{hits}, {driving['red_lights_run']} red lights run, {beside}",
         "comfort": f"within its bounds {100.0 * comfort.get('share', 0.0):.0f} % of the time",
     }
 
