@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from heron_core.se2 import wrap_angle
 from heron_sim.driving.geometry import Box
 from heron_sim.driving.region import Region
@@ -116,9 +118,11 @@ def _lane_cells(network: RoadNetwork) -> dict[tuple[int, int], tuple[Lane, ...]]
     """Cell of the ground → lanes that may cover a part of it, by id."""
     cells: dict[tuple[int, int], dict[int, Lane]] = {}
     for lane in network.lanes:
-        for x, y in lane.line.points:
-            reach = 0.5 * lane.width_m + 1.0
-            for i in range(math.floor((x - reach) / CELL_M), math.floor((x + reach) / CELL_M) + 1):
-                for j in range(math.floor((y - reach) / CELL_M), math.floor((y + reach) / CELL_M) + 1):
+        reach = 0.5 * lane.width_m + 1.0
+        low = np.floor((lane.line.points - reach) / CELL_M).astype(np.int64)
+        high = np.floor((lane.line.points + reach) / CELL_M).astype(np.int64)
+        for left, bottom, right, top in dict.fromkeys(map(tuple, np.concatenate([low, high], axis=1).tolist())):
+            for i in range(left, right + 1):
+                for j in range(bottom, top + 1):
                     cells.setdefault((i, j), {})[lane.id] = lane
     return {key: tuple(lanes.values()) for key, lanes in cells.items()}

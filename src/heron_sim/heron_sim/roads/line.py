@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from functools import cached_property
 
 import numpy as np
@@ -55,13 +56,13 @@ class Line:
     def at(self, s_m: float) -> SE2:
         """The pose at `s_m`; beyond the ends it goes straight on."""
         s = min(max(s_m, 0.0), self.length_m)
-        i = min(max(int(np.searchsorted(self.s_m, s, side="right")) - 1, 0), len(self.s_m) - 2)
-        share = (s - float(self.s_m[i])) / float(self.s_m[i + 1] - self.s_m[i])
-        here, there = self.points[i], self.points[i + 1]
-        yaw = float(self.yaw_rad[i] + share * (self.yaw_rad[i + 1] - self.yaw_rad[i]))
+        along, xs, ys, yaws = self._rows
+        i = min(max(bisect_right(along, s) - 1, 0), len(along) - 2)
+        share = (s - along[i]) / (along[i + 1] - along[i])
+        yaw = yaws[i] + share * (yaws[i + 1] - yaws[i])
         beyond = s_m - s
-        x = float(here[0] + share * (there[0] - here[0])) + beyond * math.cos(yaw)
-        y = float(here[1] + share * (there[1] - here[1])) + beyond * math.sin(yaw)
+        x = xs[i] + share * (xs[i + 1] - xs[i]) + beyond * math.cos(yaw)
+        y = ys[i] + share * (ys[i + 1] - ys[i]) + beyond * math.sin(yaw)
         return SE2(x, y, math.remainder(yaw, 2.0 * math.pi))
 
     def poses(self, s_m: F64) -> F64:
@@ -88,16 +89,24 @@ class Line:
         """
         first, last = 0, len(self.s_m) - 1
         if near_s_m is not None:
-            first = max(int(np.searchsorted(self.s_m, near_s_m - reach_m)) - 1, 0)
-            last = min(int(np.searchsorted(self.s_m, near_s_m + reach_m)) + 1, len(self.s_m) - 1)
+            places = self._rows[0]
+            first = max(bisect_left(places, near_s_m - reach_m) - 1, 0)
+            last = min(bisect_left(places, near_s_m + reach_m) + 1, len(places) - 1)
             first = min(first, last - 1)
-        here, steps, lengths = self.points[first:last], self._steps[first:last], self._lengths[first:last]
-        along = ((x_m - here[:, 0]) * steps[:, 0] + (y_m - here[:, 1]) * steps[:, 1]) / lengths
-        along = np.clip(along, 0.0, lengths)
-        dx, dy = x_m - here[:, 0] - along * steps[:, 0] / lengths, y_m - here[:, 1] - along * steps[:, 1] / lengths
-        i = int(np.argmin(dx * dx + dy * dy))
-        side = steps[i, 0] * dy[i] - steps[i, 1] * dx[i]
-        return float(self.s_m[first + i] + along[i]), math.copysign(math.hypot(dx[i], dy[i]), side)
+        here_x, here_y, step_x, step_y, lengths = self._pieces[:, first:last]
+        dx, dy = x_m - here_x, y_m - here_y
+        along = np.minimum(np.maximum((dx * step_x + dy * step_y) / lengths, 0.0), lengths)
+        dx -= along * step_x / lengths
+        dy -= along * step_y / lengths
+        i = int((dx * dx + dy * dy).argmin())
+        left, ahead = float(dy[i]), float(dx[i])
+        side = float(step_x[i]) * left - float(step_y[i]) * ahead
+        return float(self.s_m[first + i] + along[i]), math.copysign(math.hypot(ahead, left), side)
+
+    def within(self, x_m: float, y_m: float, reach_m: float) -> bool:
+        """Whether (x, y) is at most `reach_m` outside of the upright rectangle around the line: if not, the line is further away than that."""
+        left, bottom, right, top = self._bounds
+        return left - reach_m <= x_m <= right + reach_m and bottom - reach_m <= y_m <= top + reach_m
 
     def offset(self, left_m: float) -> Line:
         """The line `left_m` to the left of this one (negative: right), with the same points; only for offsets below the radius of its curves."""
@@ -105,9 +114,17 @@ class Line:
         return Line(self.points + left_m * normal)
 
     @cached_property
-    def _steps(self) -> F64:
-        return np.diff(self.points, axis=0)
+    def _rows(self) -> tuple[list[float], list[float], list[float], list[float]]:
+        """Arc length, x, y, yaw of each point."""
+        return self.s_m.tolist(), self.points[:, 0].tolist(), self.points[:, 1].tolist(), self.yaw_rad.tolist()
 
     @cached_property
-    def _lengths(self) -> F64:
-        return np.hypot(self._steps[:, 0], self._steps[:, 1])
+    def _pieces(self) -> F64:
+        """(5, n - 1) x and y of where each piece begins, its way east and north, its length."""
+        steps = np.diff(self.points, axis=0)
+        return np.stack([*self.points[:-1].T, *steps.T, np.hypot(steps[:, 0], steps[:, 1])])
+
+    @cached_property
+    def _bounds(self) -> tuple[float, float, float, float]:
+        low, high = self.points.min(axis=0).tolist(), self.points.max(axis=0).tolist()
+        return low[0], low[1], high[0], high[1]

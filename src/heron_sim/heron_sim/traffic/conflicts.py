@@ -50,8 +50,9 @@ def conflicts(network: RoadNetwork, poses: list[F64], step_m: F64) -> list[list[
 
 
 def _meet(network: RoadNetwork, poses: list[F64], step_m: F64, a: int, b: int, rows: list[list[Conflict]]) -> None:
-    here, there = poses[a][:, None, :2], poses[b][None, :, :2]
-    near = ((here - there) ** 2).sum(axis=2) < NEAR_M**2
+    east = poses[a][:, None, 0] - poses[b][None, :, 0]
+    north = poses[a][:, None, 1] - poses[b][None, :, 1]
+    near = east**2 + north**2 < NEAR_M**2
     if not near.any():
         return
     lane_a, lane_b = network.lanes[a], network.lanes[b]

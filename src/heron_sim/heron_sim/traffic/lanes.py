@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -92,10 +93,11 @@ def _allowed(limit_mps: float, yaw: F64, step_m: float) -> F64:
     low, high = np.maximum(index - reach, 0), np.minimum(index + reach, len(yaw) - 1)
     bend = np.abs(yaw[high] - yaw[low]) / np.maximum((high - low) * step_m, 1e-3)
     allowed: F64 = np.minimum(limit_mps, np.sqrt(LATERAL_MPS2 / np.maximum(bend, 1e-6)))
-    allowed = np.maximum(allowed, 2.0)
-    for i in range(len(allowed) - 2, -1, -1):
-        allowed[i] = min(allowed[i], float(np.sqrt(allowed[i + 1] ** 2 + 2.0 * BEND_BRAKE_MPS2 * step_m)))
-    return allowed
+    speeds: list[float] = np.maximum(allowed, 2.0).tolist()
+    gain = 2.0 * BEND_BRAKE_MPS2 * step_m
+    for i in range(len(speeds) - 2, -1, -1):
+        speeds[i] = min(speeds[i], math.sqrt(speeds[i + 1] ** 2 + gain))
+    return np.array(speeds)
 
 
 def _bands(network: RoadNetwork, lane: int) -> list[tuple[float, float, float, float, float]]:
@@ -124,7 +126,7 @@ def _beside(network: RoadNetwork, lane: Lane) -> tuple[int, int]:
         return inner, 1
     here = lane.line.at(lane.line.length_m / 2.0)
     for other in network.lanes:
-        if other.junction is None and other.id != lane.id:
+        if other.junction is None and other.id != lane.id and other.line.within(here.x, here.y, 1.6 * lane.width_m):
             s, left = other.line.nearest(here.x, here.y)
             there = other.line.at(s)
             if abs(left) < 1.6 * lane.width_m and np.cos(there.yaw - here.yaw) < -0.9 and 1.0 < s < other.line.length_m - 1.0:

@@ -80,7 +80,8 @@ class _Builder:
         for x, y, _ in poses:
             self._nodes.append((float(x), float(y)))
             ends.append(len(self._nodes) - 1)
-            found = [(abs(sidewalk.nearest(float(x), float(y))[1]), index) for index, sidewalk in enumerate(sidewalks)]
+            near = [(index, sidewalk) for index, sidewalk in enumerate(sidewalks) if sidewalk.within(float(x), float(y), REACH_M)]
+            found = [(abs(sidewalk.nearest(float(x), float(y))[1]), index) for index, sidewalk in near]
             if found and min(found)[0] < REACH_M:
                 index = min(found)[1]
                 s = sidewalks[index].nearest(float(x), float(y))[0]
