@@ -81,9 +81,7 @@ def test_in_fog_five_percent_of_contrast_is_left_at_the_visibility(visibility_m:
 def test_the_sky_is_finite_and_meets_the_air_at_the_horizon(light: str, sky: str) -> None:
     values = light_of(WeatherConfig(light=light, sky=sky)).values
     for azimuth, elevation in product(np.linspace(0.0, 6.2, 9), (0.0, 0.05, 0.7, 1.5)):
-        colour = sky_colour(
-            math.cos(azimuth) * math.cos(elevation), math.sin(azimuth) * math.cos(elevation), math.sin(elevation), values
-        )
+        colour = sky_colour(math.cos(azimuth) * math.cos(elevation), math.sin(azimuth) * math.cos(elevation), math.sin(elevation), values)
         assert all(math.isfinite(v) and 0.0 <= v < 40.0 for v in colour)
     away = math.radians(140.0) + math.pi
     assert sky_colour(math.cos(away), math.sin(away), 0.0, values) == pytest.approx(tuple(values[li.AIR_R : li.AIR_B + 1]), rel=1e-5)

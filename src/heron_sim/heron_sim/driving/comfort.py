@@ -71,8 +71,10 @@ def comfort(accel_mps2: Sequence[float], speed_mps: Sequence[float], yaw_rad: Se
         & (np.abs(yaw_rate) <= YAW_RATE_RPS)
         & (np.abs(yaw_accel) <= YAW_ACCEL_RPS2)
     )
-    peaks = (float(np.abs(values).max()) for values in (lat_accel, jerk, lon_jerk, yaw_rate, yaw_accel))
-    return Comfort(float(lon_accel.min()), float(lon_accel.max()), *peaks, share=float(good.mean()))
+    lat_peak, jerk_peak, lon_jerk_peak, rate_peak, yaw_accel_peak = (
+        float(np.abs(values).max()) for values in (lat_accel, jerk, lon_jerk, yaw_rate, yaw_accel)
+    )
+    return Comfort(float(lon_accel.min()), float(lon_accel.max()), lat_peak, jerk_peak, lon_jerk_peak, rate_peak, yaw_accel_peak, float(good.mean()))
 
 
 def savitzky_golay(values: F64, derivative: int) -> F64:
