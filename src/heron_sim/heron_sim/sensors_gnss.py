@@ -74,7 +74,12 @@ class GnssReceiver:
         up = np.sin(elevation)
         self._geometry = np.column_stack([-self._ways * np.cos(elevation)[:, None], -up, np.ones(SATELLITES)])
         houses = [(b.x_m, b.y_m, math.cos(b.yaw_rad), math.sin(b.yaw_rad), b.length_m / 2.0, b.width_m / 2.0, b.height_m) for b in town.buildings]
-        self._houses: F64 = np.array(houses, np.float64).reshape(len(houses), 7)
+        table = np.array(houses, np.float64).reshape(len(houses), 7)
+        self._x, self._y, cos, sin, half_x, half_y, self._height = (np.ascontiguousarray(column) for column in table.T)
+        self._cos, self._sin, self._half = cos, sin, np.stack([half_x, half_y], axis=1)
+        east, north = self._ways[:, 0], self._ways[:, 1]
+        turned = np.stack([np.outer(east, cos) + np.outer(north, sin), np.outer(north, cos) - np.outer(east, sin)], axis=2)
+        self._turned: F64 = np.where(np.abs(turned) < 1e-9, 1e-9, turned)  # (satellites, houses, 2): each way as each house sees it
         self._slow = self._random.standard_normal(SATELLITES)
         self._mirror = self._random.standard_normal(SATELLITES)
         self._locked_s = RELOCK_S
@@ -89,10 +94,16 @@ class GnssReceiver:
         white = self._random.standard_normal(SATELLITES)
         reflected = ~seen & (self._mirror > REFLECTED)
         count = int(seen.sum())
+        known: dict[bool, tuple[F64, float] | None] = {}  # solutions, by whether reflections are used
         for fix, needed, largest_hdop, slow_m, white_m in KINDS:
-            used = seen | reflected if fix in (FixType.DGPS, FixType.AUTONOMOUS) else seen
-            solution = self._solution(used)
-            if count < needed or solution is None or solution[1] > largest_hdop:
+            if count < needed:
+                continue
+            all_heard = fix in (FixType.DGPS, FixType.AUTONOMOUS)
+            used = seen | reflected if all_heard else seen
+            if all_heard not in known:
+                known[all_heard] = self._solution(used)
+            solution = known[all_heard]
+            if solution is None or solution[1] > largest_hdop:
                 continue
             if fix is FixType.RTK_FIXED:
                 self._locked_s += PERIOD_S
@@ -112,23 +123,18 @@ class GnssReceiver:
 
     def visible(self, x_m: float, y_m: float) -> NDArray[np.bool_]:
         """(SATELLITES,) which are in direct view from a place: no house stands between."""
-        dx, dy = self._houses[:, 0] - x_m, self._houses[:, 1] - y_m
-        near = self._houses[np.hypot(dx, dy) < REACH_M]
+        from_x, from_y = x_m - self._x, y_m - self._y
+        near = np.flatnonzero(np.hypot(from_x, from_y) < REACH_M)
         if not len(near):
             return np.ones(SATELLITES, np.bool_)
-        cos, sin, half_x, half_y, height = near[:, 2], near[:, 3], near[:, 4], near[:, 5], near[:, 6]
-        from_x, from_y = x_m - near[:, 0], y_m - near[:, 1]
+        cos, sin, half, from_x, from_y = self._cos[near], self._sin[near], self._half[near], from_x[near], from_y[near]
         place = np.stack([cos * from_x + sin * from_y, cos * from_y - sin * from_x], axis=1)
-        ways = np.stack(
-            [np.outer(self._ways[:, 0], cos) + np.outer(self._ways[:, 1], sin), np.outer(self._ways[:, 1], cos) - np.outer(self._ways[:, 0], sin)],
-            axis=2,
-        )
-        ways = np.where(np.abs(ways) < 1e-9, 1e-9, ways)  # (satellites, houses, 2)
-        half = np.stack([half_x, half_y], axis=1)
+        ways = self._turned[:, near]
         first, second = (-half - place) / ways, (half - place) / ways
-        enter = np.minimum(first, second).max(axis=2)
-        leave = np.maximum(first, second).min(axis=2)
-        hidden = (leave > np.maximum(enter, 0.0)) & (height - ANTENNA_M > np.maximum(enter, 0.0) * self._rise[:, None])
+        lower, upper = np.minimum(first, second), np.maximum(first, second)
+        enter = np.maximum(np.maximum(lower[..., 0], lower[..., 1]), 0.0)
+        leave = np.minimum(upper[..., 0], upper[..., 1])
+        hidden = (leave > enter) & (self._height[near] - ANTENNA_M > enter * self._rise[:, None])
         clear: NDArray[np.bool_] = ~hidden.any(axis=1)
         return clear
 

@@ -17,6 +17,7 @@ from heron_core.errors import InputError
 from heron_core.signals import Engagement, Instruction
 from heron_core.truth import EgoTruth, Truth
 from heron_sim.config import ScenarioConfig
+from heron_sim.roads.lamps import Lamps
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
@@ -85,7 +86,7 @@ class World:
         self._along: tuple[int, float] = (start_ns, START_S_M)
         self._receiver = GnssReceiver(town, seed)
         self.gnss: GnssReading | None = None
-        self._lamps = tuple(sorted(town.network.groups))
+        self._lamps = Lamps(town.network)
         self._traffic = Traffic(town, route, scenario.traffic, seed)
         self._check_room()
 
@@ -139,8 +140,7 @@ class World:
     def truth(self) -> Truth:
         """Everything as it is now."""
         time_ns = self.now_ns - self.start_ns
-        lamps = {group: self.town.network.lamp(group, time_ns / 1e9) for group in self._lamps}
-        return Truth(time_ns, self.ego(), self._traffic.actors, lamps, self.now_ns)
+        return Truth(time_ns, self.ego(), self._traffic.actors, self._lamps.at(time_ns / 1e9), self.now_ns)
 
     def instruction(self) -> Instruction:
         """What the route asks for here."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heron_sim.drawing.compiled import compiled
 from heron_sim.roads.route import Route
+from heron_sim.traffic.records import columns
 from heron_sim.traffic.vehicles import EGO, PATH, Vehicles
 from heron_sim.truth import EgoTruth
 
@@ -34,7 +35,7 @@ class EgoRow:
 
     def __init__(self, route: Route, cars: Vehicles) -> None:
         self._row = len(cars.role) - 1
-        self._cars, self._route = cars, route
+        self._cars, self._route = columns(cars), route
         self._step = route.line.length_m / max(int(route.line.length_m / 0.5), 1)
         poses = route.line.poses(np.arange(max(int(route.line.length_m / 0.5), 1) + 1) * self._step)
         self._x, self._y, self._yaw = poses[:, 0].copy(), poses[:, 1].copy(), poses[:, 2].copy()

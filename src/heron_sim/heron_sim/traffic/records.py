@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,11 @@ def records(**columns: NDArray[Any] | list[Any]) -> Records:
     for name, array in arrays.items():
         table[name][: len(array)] = array
     return table
+
+
+def columns(table: Records) -> SimpleNamespace:
+    """The columns of a table by name, as views: for Python code that reads them often (a table looks its columns up anew each time)."""
+    return SimpleNamespace(**{name: table[name] for name in table.dtype.names or ()})
 
 
 def _wide(column: NDArray[Any]) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from heron_sim.traffic.lanes import LaneTable, lane_table
 from heron_sim.traffic.passing import steer_aside
 from heron_sim.traffic.pedestrians import ABSENT, ARRIVED, WAIT, WALK, Walkers, WayTable, bands_taken, no_walkers, walk, way_table
 from heron_sim.traffic.permits import permit
+from heron_sim.traffic.records import columns
 from heron_sim.traffic.scripts import CutIn, LeadCar, StepsOut
 from heron_sim.traffic.signals import SignalTable, signal_table
 from heron_sim.traffic.spawn import Spawner
@@ -103,6 +104,7 @@ class Traffic:
         self._waits = np.zeros(len(self._net.bands), np.int64)
         self._danger = np.zeros(len(town.network.crossings), np.int64)
         self._props = self._begin_props()
+        self._look_up_columns()
 
     def _begin_vehicles(self, route: Route) -> None:
         config = self._config
@@ -164,6 +166,16 @@ class Traffic:
         props = tuple(prop.actor(self._identity()) for prop in self.zone.props)
         return props, (self._identity(), self._identity())
 
+    def _look_up_columns(self) -> None:
+        """What is read of everybody in every step."""
+        count, cars, walkers = len(self._kinds), columns(self._cars), columns(self._walkers)
+        known = (cars.role, self._ids, cars.x, cars.y, cars.yaw, cars.v, cars.length, cars.width, self._heights, cars.a, cars.yaw_rate)
+        more = (cars.brake, cars.indicator, cars.stride, self._looks, cars.lane, cars.s)
+        self._vehicle_columns = tuple(column[:count] for column in (*known, *more))
+        self._walker_columns = (walkers.mode, self._walker_ids, walkers.x, walkers.y, walkers.yaw, walkers.v, self._walker_heights, walkers.stride)
+        self._role, self._far_lane, self._ego_length = cars.role[:count], cars.path[:count, 4], cars.length[count:]
+        self._walker_mode = walkers.mode
+
     def _note(self, missing: dict[str, int]) -> None:
         self.notes += tuple(f"{number} of the wished {kind}s found no room within {self._config.around_m:g} m" for kind, number in missing.items())
 
@@ -191,7 +203,7 @@ class Traffic:
         if self._cut_in is not None:
             self._cut_in.step(time_s, row)
         if self._steps_out is not None:
-            self._steps_out.step(self._ego.route_s_m + float(cars.length[row]) / 2.0, ego.speed_mps)
+            self._steps_out.step(self._ego.route_s_m + float(self._ego_length[0]) / 2.0, ego.speed_mps)
         if self._guide is not None:
             self._guide.step(cars, time_s, dt_s)
             zone = self._guide.zone
@@ -213,9 +225,9 @@ class Traffic:
             dt_s,
         )
         if arrived:
-            for i in np.flatnonzero(walkers.mode == ARRIVED):
+            for i in np.flatnonzero(self._walker_mode == ARRIVED):
                 self._turn_off(int(i))
-        short = (cars.role[:-1] == TRAFFIC) & (cars.path[:-1, 4] < 0) & ~self._ends
+        short = (self._role == TRAFFIC) & (self._far_lane < 0) & ~self._ends
         for i in np.flatnonzero(short):
             self._ends[i] = not self._spawner.extend(cars, int(i))
         self._steps += 1
@@ -274,10 +286,7 @@ class Traffic:
         return self._actors
 
     def _vehicle_actors(self) -> list[Actor]:
-        cars = self._cars
-        columns = (cars.role, self._ids, cars.x, cars.y, cars.yaw, cars.v, cars.length, cars.width, self._heights, cars.a, cars.yaw_rate)
-        more = (cars.brake, cars.indicator, cars.stride, self._looks, cars.lane, cars.s)
-        rows = zip(self._kinds, *(column[: len(self._kinds)].tolist() for column in (*columns, *more)), strict=True)
+        rows = zip(self._kinds, *(column.tolist() for column in self._vehicle_columns), strict=True)
         return [
             Actor(identity, kind, x, y, yaw, v, long, wide, high, a, turn, brake == 1, indicator, stride, look, GuideSign.NONE, lane, s)
             for kind, role, identity, x, y, yaw, v, long, wide, high, a, turn, brake, indicator, stride, look, lane, s in rows
@@ -285,11 +294,10 @@ class Traffic:
         ]
 
     def _walker_actors(self) -> list[Actor]:
-        walkers = self._walkers
-        columns = (walkers.mode, self._walker_ids, walkers.x, walkers.y, walkers.yaw, walkers.v, self._walker_heights, walkers.stride)
+        rows = zip(*(column.tolist() for column in self._walker_columns), strict=True)
         return [
             Actor(identity, ActorKind.PEDESTRIAN, x, y, math.remainder(yaw, 2.0 * math.pi), v, *WALKER_SIZE, high, stride_m=stride, look=identity)
-            for mode, identity, x, y, yaw, v, high, stride in zip(*(column.tolist() for column in columns), strict=True)
+            for mode, identity, x, y, yaw, v, high, stride in rows
             if mode != ABSENT
         ]
 
