@@ -34,14 +34,14 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def write_moment(
-    car: LoopCar, rig: Rig, scenario: Scenario, seed: int, at_s: float, size: tuple[int, int], labels: bool, out: Path
+    car: LoopCar, rig: Rig, scenario: Scenario, seed: int, at_s: float, latency_s: float, size: tuple[int, int], labels: bool, out: Path
 ) -> tuple[list[Path], str]:
     """Draws a moment into `out` → files, and what the expert said.
 
     Raises:
         InputError: no such moment.
     """
-    found = moment(car, scenario, seed, at_s)
+    found = moment(car, scenario, seed, at_s, latency_s)
     views = views_of(rig, size)
     drawn = pictures(found.town, found.truth, views, scenario.config.weather, seed, labels)
     cameras: dict[str, U8] = {name: each.image for name, each in drawn.items()}

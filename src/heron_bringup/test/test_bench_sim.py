@@ -19,7 +19,7 @@ def drives(monkeypatch: pytest.MonkeyPatch, share: float = 1.0) -> list[float]:
     """Drives take 2 ms per simulated second, and last `share` of their time; the list takes how long each was to last."""
     asked: list[float] = []
 
-    def run_episode(car: object, folder: Path, config: Any, seed: int) -> SimpleNamespace:
+    def run_episode(car: object, folder: Path, config: Any, seed: int, latency_s: float) -> SimpleNamespace:
         asked.append(config.seconds)
         time.sleep(0.002 * config.seconds)
         return SimpleNamespace(seconds=share * config.seconds, failures=("stuck",))

@@ -34,12 +34,13 @@ class MatrixError(HeronError):
 
 @dataclass(frozen=True)
 class Job:
-    """One drive of a matrix: `fingerprint` names everything that decides its outcome."""
+    """One drive of a matrix: `fingerprint` names everything that decides its outcome; plans arrive `latency_s` after their stamp."""
 
     scenario: Scenario
     seed: int
     policy: str
     vehicle: Path
+    latency_s: float
     fingerprint: str
 
     @property
@@ -48,11 +49,11 @@ class Job:
         return self.scenario.name, self.seed, self.policy, self.fingerprint
 
 
-def jobs(scenarios: Sequence[Scenario], seeds: Sequence[int], policy: str, vehicle: Path) -> list[Job]:
+def jobs(scenarios: Sequence[Scenario], seeds: Sequence[int], policy: str, vehicle: Path, latency_s: float) -> list[Job]:
     """All drives of a matrix: seed by seed, so that a stopped one has something of every scenario."""
     code = _code_digest(vehicle)
-    prints = [hashlib.sha256(f"{code} {each.config!r}".encode()).hexdigest()[:16] for each in scenarios]
-    return [Job(each, seed, policy, vehicle, found) for seed in seeds for each, found in zip(scenarios, prints, strict=True)]
+    prints = [hashlib.sha256(f"{code} {latency_s!r} {each.config!r}".encode()).hexdigest()[:16] for each in scenarios]
+    return [Job(each, seed, policy, vehicle, latency_s, found) for seed in seeds for each, found in zip(scenarios, prints, strict=True)]
 
 
 def run_matrix(
@@ -114,7 +115,7 @@ def drive(job: Job) -> Row:
     begin = time.perf_counter()
     row: Row = {"scenario": job.scenario.name, "seed": job.seed, "policy": job.policy, "fingerprint": job.fingerprint}
     try:
-        episode = run_episode(LoopCar.load(job.vehicle), job.scenario.folder, job.scenario.config, job.seed, job.policy)
+        episode = run_episode(LoopCar.load(job.vehicle), job.scenario.folder, job.scenario.config, job.seed, job.latency_s, job.policy)
     except HeronError as error:
         row |= {"passed": False, "seconds": 0.0, "failures": [str(error)], "driving": {}}
     except Exception as error:  # a fault of ours in one drive must not end the others

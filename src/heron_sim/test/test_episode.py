@@ -23,12 +23,13 @@ from heron_sim.truth import Truth
 CAR = LoopCar.load(Path(__file__).parents[3] / "config/vehicle/demo")
 ALONE = TrafficConfig(cars=0, trucks=0, bicycles=0, pedestrians=0)
 TOWN = cross_town()
+LATENCY_S = 0.1
 
 
 def _drive(policy: str | Planner = "expert", seconds: float = 34.0, turn: Manoeuvre = Manoeuvre.LEFT, start_mps: float = 8.0) -> Episode:
     route = RouteConfig(turns=(turn,), length_m=200.0, start_speed_mps=start_mps)
     scenario = ScenarioConfig(seconds=seconds, traffic=ALONE, route=route)
-    return drive_episode(CAR, TOWN, plan_route(TOWN.network, route, 1), scenario, 1, policy)
+    return drive_episode(CAR, TOWN, plan_route(TOWN.network, route, 1), scenario, 1, LATENCY_S, policy)
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +84,11 @@ def test_a_policy_without_plans_never_engages(what: np.ndarray | None) -> None:
 
 def test_an_unknown_policy_is_refused() -> None:
     with pytest.raises(InputError, match="no policy 'magic'"):
-        run_episode(CAR, Path(), ScenarioConfig(), 1, "magic")
+        run_episode(CAR, Path(), ScenarioConfig(), 1, LATENCY_S, "magic")
 
 
 def test_a_custom_policy_may_be_the_expert() -> None:
     route = plan_route(TOWN.network, RouteConfig(length_m=200.0), 1)
     driver = Expert(TOWN, route, CAR.model, CAR.limits)
     scenario = ScenarioConfig(seconds=5.0, traffic=ALONE, route=RouteConfig(length_m=200.0, start_speed_mps=5.0))
-    assert drive_episode(CAR, TOWN, route, scenario, 1, lambda truth, state: driver.plan(truth)).driving.distance_m > 20.0
+    assert drive_episode(CAR, TOWN, route, scenario, 1, LATENCY_S, lambda truth, state: driver.plan(truth)).driving.distance_m > 20.0

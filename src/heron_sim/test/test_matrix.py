@@ -23,7 +23,7 @@ def scenario(name: str, **config: object) -> Scenario:
 
 
 def made(seeds: range, vehicle: Path = DEMO) -> list[Job]:
-    return [Job(scenario(name), seed, "expert", vehicle, "1") for seed in seeds for name in ("a", "b")]
+    return [Job(scenario(name), seed, "expert", vehicle, 0.1, "1") for seed in seeds for name in ("a", "b")]
 
 
 def test_rows_come_in_the_order_that_was_asked_for_and_lie_in_the_file(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_stopping_does_not_wait_for_drives(tmp_path: Path) -> None:
 
 def test_rows_of_other_code_or_scenarios_are_not_taken(tmp_path: Path) -> None:
     run_matrix(made(range(1)), tmp_path, 1, lambda row: None, quick)
-    other = [Job(scenario("a"), 0, "expert", DEMO, "2")]
+    other = [Job(scenario("a"), 0, "expert", DEMO, 0.1, "2")]
     assert run_matrix(other, tmp_path, 1, lambda row: None, quick)[0]["fingerprint"] == "2"
     assert len((tmp_path / ROWS_FILE).read_text().splitlines()) == 1
 
@@ -88,12 +88,13 @@ def test_what_decides_a_drive_is_in_its_fingerprint(tmp_path: Path) -> None:
     car.mkdir()
     (car / "limits.yaml").write_text("a: 1\n")
 
-    def prints(*scenarios: Scenario) -> list[str]:
-        return [job.fingerprint for job in jobs(scenarios, [0], "expert", car)]
+    def prints(*scenarios: Scenario, latency_s: float = 0.1) -> list[str]:
+        return [job.fingerprint for job in jobs(scenarios, [0], "expert", car, latency_s)]
 
     first = prints(scenario("a"), scenario("b"), scenario("a", seconds=30.0))
     assert first[0] == first[1] != first[2]
     assert prints(scenario("a")) == first[:1]
+    assert prints(scenario("a"), latency_s=0.2) != first[:1]
     (car / "limits.yaml").write_text("a: 2\n")
     assert prints(scenario("a")) != first[:1]
 
@@ -128,9 +129,9 @@ def test_wrong_seeds(text: str) -> None:
 
 
 def test_an_impossible_route_is_a_failed_row() -> None:
-    row = drive(Job(scenario("a", seconds=2.0, route=RouteConfig(turns=(Manoeuvre.FOLLOW,))), 1, "expert", DEMO, "1"))
+    row = drive(Job(scenario("a", seconds=2.0, route=RouteConfig(turns=(Manoeuvre.FOLLOW,))), 1, "expert", DEMO, 0.1, "1"))
     assert (row["passed"], row["driving"]) == (False, {})
     assert len(row["failures"]) == 1
     assert "traceback" not in row
-    unknown = drive(Job(scenario("a", seconds=2.0), 1, "nobody", DEMO, "1"))
+    unknown = drive(Job(scenario("a", seconds=2.0), 1, "nobody", DEMO, 0.1, "1"))
     assert "nobody" in unknown["failures"][0]

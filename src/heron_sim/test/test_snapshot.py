@@ -68,12 +68,12 @@ def test_boxes_are_drawn_around_what_is_seen() -> None:
 def test_a_moment_is_that_of_the_drive() -> None:
     config = ScenarioConfig(seconds=5.0, town=TownConfig(blocks=3), traffic=TrafficConfig(0, 0, 0, 0))
     scenario, car = Scenario("empty", config, Path()), LoopCar.load(DEMO)
-    late = moment(car, scenario, 3, 4.0)
+    late = moment(car, scenario, 3, 4.0, 0.1)
     assert late.truth.time_s == pytest.approx(4.0, abs=0.1)
     assert late.truth.ego.speed_mps > 1.0
     assert late.said
-    begin = moment(car, scenario, 3, 0.0)
+    begin = moment(car, scenario, 3, 0.0, 0.1)
     assert begin.truth.time_s == pytest.approx(0.0, abs=0.1)
     assert begin.truth.ego.speed_mps < 0.1
     with pytest.raises(InputError, match=r"6 s is not in empty: allowed 0 .. 5"):
-        moment(car, scenario, 3, 6.0)
+        moment(car, scenario, 3, 6.0, 0.1)

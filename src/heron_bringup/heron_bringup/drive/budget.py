@@ -25,6 +25,11 @@ class Budget:
             if not 0 < value <= 10_000:
                 raise ValueError(f"{name} is {value} ms, allowed: above 0, up to 10000")
 
+    @property
+    def total_s(self) -> float:
+        """Seconds from exposure to CAN: how late a plan arrives in a drive without images."""
+        return self.total / 1000.0
+
     def latency_ns(self) -> dict[str, int]:
         """Stage → simulated latency of a lock-step run."""
         return {

@@ -58,6 +58,7 @@ def matrix(
     ] = None,
 ) -> None:
     """Drive scenarios without images over many seeds, and sum up; exit 1 when a drive does not meet its scenario's criteria."""
+    from heron_bringup.drive.budget import load_budget
     from heron_bringup.paths import config_folder
     from heron_control.proving_ground.closed_loop import LoopCar
     from heron_core.errors import InputError
@@ -74,7 +75,7 @@ def matrix(
     chosen = [load_scenario(name, folder) for name in dict.fromkeys(scenarios or scenario_names(folder))]
     if len({each.name for each in chosen}) < len(chosen):
         raise InputError(f"two scenarios have the same name: {', '.join(sorted(each.name for each in chosen))}")
-    wanted = jobs([lasting(each, seconds) for each in chosen], parse_seeds(seeds), policy, car)
+    wanted = jobs([lasting(each, seconds) for each in chosen], parse_seeds(seeds), policy, car, load_budget(config_folder() / "budget.yaml").total_s)
     console, rows, stopped = Console(), list[Row](), False
     bar = Progress(
         *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()),
@@ -138,6 +139,7 @@ def picture(
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the demonstration car.")] = None,
 ) -> None:
     """Draw one moment of a scenario as every camera sees it, and from above."""
+    from heron_bringup.drive.budget import load_budget
     from heron_bringup.paths import config_folder
     from heron_bringup.sim_pictures import parse_size, write_moment
     from heron_control.proving_ground.closed_loop import LoopCar
@@ -149,9 +151,10 @@ def picture(
         raise InputError(f"--out {out} is a file; give a folder")
     car = vehicle or config_folder() / "vehicle" / "demo"
     wanted, dimensions = load_scenario(scenario, config_folder() / "scenario"), parse_size(size)
+    latency_s = load_budget(config_folder() / "budget.yaml").total_s
     loop_car, rig = LoopCar.load(car), load_rig(car / "rig.yaml")
     console = Console()
     with console.status(f"driving {wanted.name} up to {at:g} s, then drawing (the first time compiles, a minute or two) …"):
-        written, said = write_moment(loop_car, rig, wanted, seed, at, dimensions, labels, out)
+        written, said = write_moment(loop_car, rig, wanted, seed, at, latency_s, dimensions, labels, out)
     console.print(f"{wanted.name}, seed {seed}, at {at:g} s: {said}", highlight=False)
     console.print(f"written: {', '.join(path.name for path in written)} in {out}", highlight=False)

@@ -43,7 +43,6 @@ from heron_sim.world import World
 START_NS = 1_000_000_000
 PLAN_NS, JUDGE_NS = 100_000_000, 50_000_000
 ODOMETRY_NS = 3_000_000_000
-LATENCY_S = 0.1  # from a plan's stamp until it arrives: `total` of config/budget.yaml
 NEVER_ENGAGED_S = 10.0  # who has not engaged by then will not
 TICKS_TOLD = 100
 TRACK = ("time_s", "x_m", "y_m", "yaw_rad", "speed_mps", "accel_mps2", "steer_rad", "route_s_m")
@@ -113,9 +112,9 @@ def run_episode(
     folder: Path,
     scenario: ScenarioConfig,
     seed: int,
+    latency_s: float,
     policy: str | Planner = "expert",
     progress: Callable[[float], None] | None = None,
-    latency_s: float = LATENCY_S,
 ) -> Episode:
     """Drives one scenario.
 
@@ -124,9 +123,9 @@ def run_episode(
         folder: that a SUMO network of the scenario is relative to.
         scenario: what to drive.
         seed: of town, route, traffic and sensors.
+        latency_s: from a plan's stamp until it arrives.
         policy: `expert`, `kinematic`, or what is asked for plans. One that raises or plans nothing gives a failed episode.
         progress: is told simulated seconds now and then.
-        latency_s: from a plan's stamp until it arrives.
 
     Raises:
         InputError: an unknown policy, an impossible route, or no room to spawn.
@@ -134,7 +133,7 @@ def run_episode(
     town_seed = seed if scenario.town.seed is None else scenario.town.seed
     town = load_town(scenario.town, town_seed, folder)
     route = plan_route(town.network, scenario.route, seed)
-    return drive_episode(vehicle, town, route, scenario, seed, policy, progress, latency_s)
+    return drive_episode(vehicle, town, route, scenario, seed, latency_s, policy, progress)
 
 
 def drive_episode(
@@ -143,9 +142,9 @@ def drive_episode(
     route: Route,
     scenario: ScenarioConfig,
     seed: int,
+    latency_s: float,
     policy: str | Planner = "expert",
     progress: Callable[[float], None] | None = None,
-    latency_s: float = LATENCY_S,
 ) -> Episode:
     """`run_episode` in a given town on a given route."""
     planner = _planner(policy, vehicle, town, route)

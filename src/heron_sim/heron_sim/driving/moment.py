@@ -33,8 +33,8 @@ class Moment:
     said: str
 
 
-def moment(vehicle: LoopCar, scenario: Scenario, seed: int, at_s: float) -> Moment:
-    """The world of a scenario `at_s` seconds after its start, to 0.1 s.
+def moment(vehicle: LoopCar, scenario: Scenario, seed: int, at_s: float, latency_s: float) -> Moment:
+    """The world of a scenario `at_s` seconds after its start, to 0.1 s; plans arrive `latency_s` after their stamp.
 
     Raises:
         InputError: a time beyond the scenario's, an impossible route, no room to spawn.
@@ -53,7 +53,7 @@ def moment(vehicle: LoopCar, scenario: Scenario, seed: int, at_s: float) -> Mome
         return plan
 
     config = replace(scenario.config, seconds=max(at_s + PLAN_S, 1.0))
-    episode = drive_episode(vehicle, town, route, config, seed, planner)
+    episode = drive_episode(vehicle, town, route, config, seed, latency_s, planner)
     if not seen or seen[0][0].time_s < at_s - PLAN_S - 1e-6:
         raise MomentError(f"{scenario.name}, seed {seed}: the drive ended before {at_s:g} s: {'; '.join(episode.failures)}")
     truth, plan = seen[0]
