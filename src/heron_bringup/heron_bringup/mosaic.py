@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from heron_bag.native import camera_topics
 from heron_bag.reader import Bag, open_bag
 from heron_bringup.config import MosaicConfig
+from heron_bringup.mosaic_above import Backdrop, draw_above
 from heron_bringup.mosaic_frames import pictures_at
 from heron_bringup.mosaic_layout import Box, Layout, make_layout
-from heron_bringup.path_overlay import draw_plan, ribbon, stations
+from heron_bringup.path_overlay import draw_plan
 from heron_core.errors import InputError
 from heron_core.rig import Rig, load_rig
 from heron_core.signals import ControlStatus, Explanation, Instruction
@@ -28,7 +29,6 @@ from heron_core.vehicle import VehicleState
 
 DARK, PANEL, WHITE, GREY, GREEN, AMBER = (18, 18, 18), (32, 29, 27), (240, 240, 240), (150, 150, 150), (110, 220, 90), (60, 180, 250)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-ABOVE_M = 45.0  # how far the view from above looks ahead
 WORDS_PX = 56  # height of the line below the cameras, where there are words
 SPEED_APART_NS = 200_000_000
 
@@ -107,6 +107,7 @@ def make_mosaic(
     to_can_ms: Mapping[int, float] | None = None,
     title: str = "",
     words: Sequence[Words] = (),
+    backdrop: Backdrop | None = None,
     config: MosaicConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Path, ...]:
@@ -121,6 +122,7 @@ def make_mosaic(
         to_can_ms: see `exposure_to_can_ms`.
         title: stands in the corner, e.g. the policy.
         words: what the route asks for and what the driver says, at their stamps; they stand below the cameras.
+        backdrop: what lies under the plan in the view from above, e.g. a map; None: nothing.
         config: sizes and quality.
         progress: called with pictures done and pictures in all.
 
@@ -143,7 +145,7 @@ def make_mosaic(
         with _Video(out / "mosaic.mp4", whole, rate(plans), settings.crf) as video:
             pictures = pictures_at(bag, topics, [moment.plan.stamp_ns for moment in shown], widths)
             for index, (moment, images) in enumerate(zip(shown, pictures, strict=True)):
-                canvas = draw_mosaic(rig, layout, images, moment, title, settings.half_width_m)
+                canvas = draw_mosaic(rig, layout, images, moment, title, settings.half_width_m, backdrop)
                 video.write(canvas)
                 if index == len(shown) // 2:
                     _write_picture(out / "mosaic.jpg", canvas, settings.picture_quality)
@@ -172,7 +174,9 @@ def rate(plans: Sequence[Trajectory]) -> Fraction:
     return Fraction(1e9 / float(np.median(steps))).limit_denominator(100) if len(steps) else Fraction(10)
 
 
-def draw_mosaic(rig: Rig, layout: Layout, images: Mapping[str, U8], moment: Moment, title: str, half_width_m: float) -> U8:
+def draw_mosaic(
+    rig: Rig, layout: Layout, images: Mapping[str, U8], moment: Moment, title: str, half_width_m: float, backdrop: Backdrop | None = None
+) -> U8:
     """One picture of the mosaic, (height, width, 3) BGR."""
     canvas: U8 = np.full((layout.height, layout.width, 3), DARK, np.uint8)
     for name, box in layout.cameras.items():
@@ -188,7 +192,7 @@ def draw_mosaic(rig: Rig, layout: Layout, images: Mapping[str, U8], moment: Mome
         label = name.removeprefix("CAM_").lower().replace("_", " ")
         _label(canvas, label, box)
     _draw_numbers(canvas, layout.numbers, moment, title)
-    _draw_above(canvas, layout.above, moment, half_width_m)
+    draw_above(canvas, layout.above, moment.plan, half_width_m, backdrop)
     if moment.asked is None and moment.said is None:
         return canvas
     words: U8 = np.vstack([canvas, np.full((WORDS_PX, layout.width, 3), PANEL, np.uint8)])
@@ -233,35 +237,6 @@ def _draw_curve(canvas: U8, box: Box, values_ms: Sequence[float], size: float) -
         height = round(box.height * value / top)
         x = box.x + i * bar
         cv2.rectangle(canvas, (x, box.y + box.height - height), (x + max(0, bar - 2), box.y + box.height - 1), GREEN if value <= 100.0 else AMBER, -1)
-
-
-def _draw_above(canvas: U8, box: Box, moment: Moment, half_width_m: float) -> None:
-    """The plan from above, the car's nose up."""
-    panel = np.ascontiguousarray(np.full((box.height, box.width, 3), PANEL, np.uint8))
-    scale = box.height / (ABOVE_M + 9.0)
-    middle, ground = box.width / 2, box.height - 7.0 * scale
-
-    def place(xy: NDArray[np.float64]) -> NDArray[np.int32]:
-        pixels = np.stack([middle - xy[..., 1] * scale, ground - xy[..., 0] * scale], axis=-1)
-        fixed: NDArray[np.int32] = np.round(pixels * 16).astype(np.int32)
-        return fixed
-
-    for distance in (10, 20, 30, 40):
-        y = round(ground - distance * scale)
-        cv2.line(panel, (0, y), (box.width, y), (58, 54, 50), 1)
-        _text(panel, f"{distance} m", 8, y - 4, 0.4, GREY)
-    path, times = stations(moment.plan.points)
-    band = place(ribbon(path, half_width_m)[:, :, :2])
-    if len(band) > 1:
-        cv2.fillPoly(panel, [np.concatenate([band[:, 0], band[::-1, -1]])], (70, 110, 60), cv2.LINE_AA, 4)
-        cv2.polylines(panel, [place(path[:, :2])], False, GREEN, 2, cv2.LINE_AA, 4)
-    for second in (1, 2, 3, 4):
-        at = path[min(int(np.searchsorted(times, second - 1e-6)), len(path) - 1), :2]
-        cv2.circle(panel, place(at).tolist(), 4 * 16, WHITE, -1, cv2.LINE_AA, 4)
-    car = np.array([[-0.9, 0.9], [3.7, 0.9], [3.7, -0.9], [-0.9, -0.9]])
-    cv2.fillPoly(panel, [place(car)], (200, 200, 200), cv2.LINE_AA, 4)
-    _text(panel, "plan from above, dots every second", 8, box.height - 10, 0.42, GREY)
-    canvas[box.y : box.y + box.height, box.x : box.x + box.width] = panel
 
 
 def _label(canvas: U8, text: str, box: Box) -> None:

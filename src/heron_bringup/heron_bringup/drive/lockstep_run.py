@@ -13,6 +13,7 @@ from heron_bringup.drive.result import STATES_SKIPPED, RunResult
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.signals import ControlStatus, Explanation, Instruction
 from heron_core.trajectory import Trajectory
+from heron_core.truth import Truth
 from heron_core.vehicle import VehicleState
 from heron_runtime.launch_reader import Process
 from heron_runtime.lockstep import Scheduler
@@ -84,6 +85,8 @@ def _keeper(result: RunResult) -> Callable[[str, int, Any], None]:
             result.plans.append(message)
         elif isinstance(message, (Explanation, Instruction)):
             result.words.append(message)
+        elif isinstance(message, Truth):
+            result.truths.append(message)
         elif isinstance(message, ControlStatus):
             result.statuses.append(message)
         elif isinstance(message, VehicleState) and next(states) % STATES_SKIPPED == 0:

@@ -7,6 +7,7 @@ from typing import Any
 
 from heron_core.signals import ControlStatus, Explanation, Instruction
 from heron_core.trajectory import Trajectory
+from heron_core.truth import Truth
 from heron_core.vehicle import VehicleState
 
 
@@ -20,6 +21,7 @@ class RunResult:
         states: vehicle states at 10 Hz, for the picture.
         statuses: control statuses, for exposure → CAN in the picture.
         words: explanations and instructions, in order of time.
+        truths: of a simulated world, at 10 Hz.
         end_ns: recorded time at the end.
         failed: why the run is not whole, e.g. a process that died.
     """
@@ -29,6 +31,7 @@ class RunResult:
     states: list[VehicleState] = field(default_factory=list)
     statuses: list[ControlStatus] = field(default_factory=list)
     words: list[Explanation | Instruction] = field(default_factory=list)
+    truths: list[Truth] = field(default_factory=list)
     end_ns: int = 0
     failed: tuple[str, ...] = ()
 

@@ -76,7 +76,7 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
     write_report(report, options.out)  # first: a disk that fills up costs the pictures only
     if options.images and result.plans:
         say("drawing the pictures")
-        _pictures(options, vehicle, result, report, budget.total, say, progress)
+        _pictures(options, scenario, vehicle, result, report, budget.total, say, progress)
     return DriveOutcome(report, (*failures(report, result), *report.get("scenario", {}).get("failures", ())))
 
 
@@ -164,10 +164,18 @@ def _tell_compilation(say: Callable[[str], None]) -> None:
 
 
 def _pictures(
-    options: DriveOptions, vehicle: Path, result: RunResult, report: dict[str, Any], total_ms: float, say: Callable[[str], None], progress: Progress
+    options: DriveOptions,
+    scenario: Scenario,
+    vehicle: Path,
+    result: RunResult,
+    report: dict[str, Any],
+    total_ms: float,
+    say: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     from heron_bringup.latency_report import draw_budget
     from heron_bringup.mosaic import exposure_to_can_ms, make_mosaic
+    from heron_bringup.town_backdrop import TownBackdrop
 
     made = make_mosaic(
         options.out / "bag",
@@ -178,6 +186,7 @@ def _pictures(
         to_can_ms=exposure_to_can_ms(result.statuses),
         title=report["policy"]["name"],
         words=result.words,
+        backdrop=TownBackdrop(scenario.build(options.seed)[0], result.truths) if result.truths else None,
         progress=partial(progress, "pictures"),
     )
     draw_budget(report["latency_ms"], options.out / "budget.png", total_ms)
