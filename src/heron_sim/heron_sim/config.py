@@ -10,11 +10,13 @@ from heron_sim.roads.network import Manoeuvre
 Light = Literal["day", "dusk", "night"]
 Sky = Literal["clear", "overcast", "rain", "fog"]
 
+LARGEST_SEED = 2**31 - 1
+
 
 def _between(owner: object, **limits: tuple[float, float]) -> None:
     for name, (low, high) in limits.items():
         value = getattr(owner, name)
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise ValueError(f"{name} = {value}, allowed {low:g} .. {high:g}")
 
 
@@ -41,7 +43,7 @@ class TownConfig:
     curvy: float = 0.6
 
     def __post_init__(self) -> None:
-        _between(self, blocks=(3, 12), block_m=(90.0, 400.0), signals=(0.0, 1.0), curvy=(0.0, 1.0))
+        _between(self, seed=(0, LARGEST_SEED), blocks=(3, 12), block_m=(90.0, 400.0), signals=(0.0, 1.0), curvy=(0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,9 @@ class TrafficConfig:
 
     def __post_init__(self) -> None:
         _between(self, cars=(0, 200), trucks=(0, 50), bicycles=(0, 50), pedestrians=(0, 300), around_m=(50.0, 2000.0))
+        _between(self, lead_stops_s=(0.0, 3600.0), crossing_pedestrian_m=(0.0, 20000.0), cut_in_s=(0.0, 3600.0))
+        if self.lead_stops_s is not None and not self.lead_car:
+            raise ValueError(f"lead_stops_s = {self.lead_stops_s:g}, but no lead_car; set lead_car: true")
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,8 @@ class CriteriaConfig:
         distance_m: at least.
         disengagements: at most.
         guide_signs_run, pedestrians_not_yielded: at most.
-        must_stop: the car must have stood still at least once (for the guide, at a red light).
+        must_stop: the car must have stood still at least once, whatever for.
+        must_stop_for_guide: at least once before a guide who showed stop.
     """
 
     at_fault_collisions: int = 0
@@ -151,8 +157,14 @@ class CriteriaConfig:
     distance_m: float = 0.0
     disengagements: int = 0
     must_stop: bool = False
+    must_stop_for_guide: bool = False
     guide_signs_run: int = 0
     pedestrians_not_yielded: int = 0
+
+    def __post_init__(self) -> None:
+        _between(self, off_road_s=(0.0, 3600.0), wrong_lane_s=(0.0, 3600.0), distance_m=(0.0, 1e6))
+        for name in ("at_fault_collisions", "red_lights_run", "disengagements", "guide_signs_run", "pedestrians_not_yielded"):
+            _between(self, **{name: (0, 10**6)})
 
 
 @dataclass(frozen=True)
@@ -200,7 +212,7 @@ class WorldNodeConfig:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        _between(self, seed=(0, 2**31 - 1), seconds=(0.0, 3600.0), jpeg_quality=(1, 100), threads=(1, 64))
+        _between(self, seed=(0, LARGEST_SEED), seconds=(0.0, 3600.0), jpeg_quality=(1, 100), threads=(1, 64))
 
 
 @dataclass(frozen=True)
@@ -218,4 +230,4 @@ class ExpertNodeConfig:
     images: bool = True
 
     def __post_init__(self) -> None:
-        _between(self, seed=(0, 2**31 - 1))
+        _between(self, seed=(0, LARGEST_SEED))

@@ -26,7 +26,7 @@ from heron_sim.driving.expert import Expert, ExpertPlan
 from heron_sim.driving.judge import Judge
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
-from heron_sim.scenario import Scenario, load_scenario
+from heron_sim.scenario import Scenario, lasting, load_scenario
 from heron_sim.world import World
 
 JUDGE_TICKS = 5
@@ -54,10 +54,8 @@ class WorldNode(HeronNode):
             raise ConfigError("the simulated world runs in lock-step only: ./heron drive")
         scenario, town, route = _built(config.scenario, config.seed)
         vehicle, rig = LoopCar.load(Path(config.vehicle)), load_rig(Path(config.vehicle) / "rig.yaml")
-        self._seconds = config.seconds or scenario.config.seconds
-        self._criteria = scenario.config.criteria
-        if self._seconds < scenario.config.seconds:  # it may not have come so far yet
-            self._criteria = dataclasses.replace(self._criteria, distance_m=0.0, must_stop=False)
+        scenario = lasting(scenario, config.seconds or None)
+        self._seconds, self._criteria = scenario.config.seconds, scenario.config.criteria
         self._world = World(town, route, scenario.config, config.seed, vehicle, self.now_ns())
         self._judge = Judge(town, route)
         self._ios: dict[str, CanIo] = {}
@@ -68,19 +66,21 @@ class WorldNode(HeronNode):
             self.at_end(partial(self._ios[name].listen, None))
         self._truth, self._instruction = self.advertise("/sim/truth"), self.advertise("/instruction")
         self._said, self._reason, self._gave_up = "", "", 0
+        self._explained: list[tuple[float, str]] = []
         if config.images:
             from heron_sim.cameras import Cameras  # numba: heavy
 
             self._show(Cameras(town, rig, scenario.config.weather, config.seed, config.jpeg_quality, config.threads))
         self.subscribe("/control/status", self._on_status)
         self.subscribe("/events", self._on_event)
+        self.subscribe("/plan/explanation", self._on_explanation)
         self._tell()
         self.feed(self._ticks, self._tick)
 
     def report(self) -> dict[str, Any]:
         """How it was driven, and what broke the scenario's criteria."""
         result = self._judge.result()
-        failures = result.failures(self._criteria, self._gave_up)
+        failures = result.failures(self._criteria, self._gave_up, self._explained)
         if not self._world.driver.engaged:
             failures.insert(0, f"Heron never drove: {self._reason or 'its control said nothing'}")
         name = Path(self.config.scenario).stem
@@ -126,6 +126,9 @@ class WorldNode(HeronNode):
 
     def _on_status(self, status: ControlStatus) -> None:
         self._world.display, self._reason = status.engagement, status.reason
+
+    def _on_explanation(self, said: Explanation) -> None:
+        self._explained.append(((said.stamp_ns - self._world.start_ns) / 1e9, said.english))
 
     def _on_event(self, event: Event) -> None:
         self._gave_up += event.kind in ("disengagement", "override")

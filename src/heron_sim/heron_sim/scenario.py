@@ -20,12 +20,17 @@ class Scenario:
     Attributes:
         name: of its file, without `.yaml`.
         config: what it says.
-        folder: that its file lies in; other files are named relative to it.
+        path: of its file; other files are named relative to its folder.
     """
 
     name: str
     config: ScenarioConfig
-    folder: Path
+    path: Path
+
+    @property
+    def folder(self) -> Path:
+        """That its file lies in."""
+        return self.path.parent
 
     def build(self, seed: int) -> tuple[Town, Route]:
         """The town and the way through it.
@@ -74,7 +79,7 @@ def load_scenario(name: str, folder: Path) -> Scenario:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"; did you mean {near[0]}?" if near else ";"
             raise InputError(f"no scenario {name!r}{meant} there are: {', '.join(known)}; or give the path of a .yaml file")
-    return Scenario(path.stem, from_mapping(ScenarioConfig, load_yaml(path), str(path)), path.parent)
+    return Scenario(path.stem, from_mapping(ScenarioConfig, load_yaml(path), str(path)), path)
 
 
 def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
@@ -87,7 +92,7 @@ def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
         return scenario
     config, criteria = scenario.config, scenario.config.criteria
     if seconds < config.seconds:
-        criteria = replace(criteria, distance_m=criteria.distance_m * seconds / config.seconds, must_stop=False)
+        criteria = replace(criteria, distance_m=criteria.distance_m * seconds / config.seconds, must_stop=False, must_stop_for_guide=False)
     try:
         return replace(scenario, config=replace(config, seconds=seconds, criteria=criteria))
     except ValueError as error:

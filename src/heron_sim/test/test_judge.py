@@ -224,6 +224,34 @@ def test_stops_are_counted_after_having_moved() -> None:
     assert judged(straight(30.0), 3.0).failures(CriteriaConfig(must_stop=True)) == ["it never stood still, and had to stop"]
 
 
+def test_a_stop_before_the_guide_is_one_for_him() -> None:
+    def stops(sign: GuideSign, front_m: float) -> DrivingResult:
+        def ego(t: float) -> EgoTruth:
+            at_m = 40.0 + min(5.0 * t, 15.0)
+            return ego_at(at_m, 5.0 if t < 3.0 else 0.0)
+
+        return judged(ego, 6.0, lambda t: [replace(each, y_m=NORTH.line.at(55.0 + 3.7 + front_m).y) for each in stop_guide(sign=sign)])
+
+    assert [stops(GuideSign.STOP, ahead_m).stops_for_guide for ahead_m in (3.0, 19.0, 21.0)] == [1, 1, 0]
+    assert stops(GuideSign.GO, 3.0).stops_for_guide == 0
+    assert stops(GuideSign.STOP, 21.0).stops == 1
+    wanted = CriteriaConfig(must_stop_for_guide=True)
+    assert stops(GuideSign.STOP, 3.0).failures(wanted) == []
+    assert stops(GuideSign.GO, 3.0).failures(wanted) == ["it never stood still for the guide, and had to"]
+
+
+def test_who_got_stuck_is_told_where_and_why() -> None:
+    said = [(0.0, "following the road"), (3.4, "waiting for the crossing traffic"), (25.0, "starting")]
+    stuck = judged(lambda t: ego_at(40.0 + min(5.0 * t, 15.0), 5.0 if t < 3.0 else 0.0), 20.0, start_s=0.0)
+    assert stuck.longest_stand.seconds == pytest.approx(17.0, abs=0.06)
+    assert stuck.failures(CriteriaConfig(distance_m=50.0), said=said) == [
+        "distance: 15 m, at least 50 m; it stood still for 17 s from 3 s on, at 55 m of the route, saying 'waiting for the crossing traffic'"
+    ]
+    assert stuck.failures(CriteriaConfig(distance_m=10.0), said=said) == []
+    brief = judged(lambda t: ego_at(40.0 + min(5.0 * t, 15.0), 5.0 if t < 3.0 else 0.0), 10.0, start_s=0.0)
+    assert brief.failures(CriteriaConfig(distance_m=50.0), said=said) == ["distance: 15 m, at least 50 m"]
+
+
 def test_criteria_name_what_was_exceeded() -> None:
     result = replace(DrivingResult(), distance_m=12.0, off_road_s=0.55, red_lights_run=2)
     found = result.failures(CriteriaConfig(distance_m=50.0, red_lights_run=1), disengagements=1)

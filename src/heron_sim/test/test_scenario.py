@@ -57,6 +57,12 @@ def test_a_path_is_a_scenario_too(tmp_path: Path) -> None:
         ("traffic: {cars: 900}", r"mine.yaml: traffic: cars = 900, allowed 0 .. 200"),
         ("route: {turns: [back]}", r"mine.yaml: route: turns\[0\]: 'back' is not one of follow, left, right, straight"),
         ("seconds: 0", r"mine.yaml: seconds = 0.0, allowed 1 .. 3600"),
+        ("town: {seed: -1}", r"mine.yaml: town: seed = -1, allowed 0 .. "),
+        ("traffic: {crossing_pedestrian_m: .nan}", r"mine.yaml: traffic: crossing_pedestrian_m = nan, allowed 0 .. 20000"),
+        ("traffic: {cut_in_s: -1}", r"mine.yaml: traffic: cut_in_s = -1.0, allowed 0 .. 3600"),
+        ("traffic: {lead_stops_s: 5}", r"mine.yaml: traffic: lead_stops_s = 5, but no lead_car"),
+        ("criteria: {off_road_s: .nan}", r"mine.yaml: criteria: off_road_s = nan, allowed 0 .. 3600"),
+        ("criteria: {red_lights_run: -1}", r"mine.yaml: criteria: red_lights_run = -1, allowed 0 .. "),
         ("- a list", r"mine.yaml: holds list, expected a mapping"),
         ("a: [", r"mine.yaml: not valid yaml"),
     ],
@@ -66,6 +72,13 @@ def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str, message
     path.write_text(text)
     with pytest.raises(ConfigError, match=message):
         load_scenario(str(path), CONFIG)
+
+
+def test_a_file_may_end_in_yml(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yml"
+    path.write_text("seconds: 5\n")
+    scenario = load_scenario(str(path), CONFIG)
+    assert (scenario.name, scenario.path, scenario.folder) == ("mine", path, tmp_path)
 
 
 def test_no_folder_is_said(tmp_path: Path) -> None:
@@ -80,9 +93,9 @@ def test_a_scenario_may_last_longer_or_shorter() -> None:
     assert lasting(town, 7.0).config.traffic == town.config.traffic
     guide = load_scenario("traffic_guide", CONFIG)
     half, longer = lasting(guide, guide.config.seconds / 2.0).config.criteria, lasting(guide, guide.config.seconds + 1.0).config.criteria
-    assert (half.distance_m, half.must_stop) == (guide.config.criteria.distance_m / 2.0, False)
+    assert (half.distance_m, half.must_stop_for_guide) == (guide.config.criteria.distance_m / 2.0, False)
     assert longer == guide.config.criteria
-    assert longer.must_stop
+    assert longer.must_stop_for_guide
     with pytest.raises(InputError, match=r"town: seconds = 0.0, allowed 1"):
         lasting(town, 0.0)
 

@@ -252,7 +252,8 @@ class _Loop:
             found.append(f"never engaged: {self._pilot.engagement.reason}")
         machine = self._pilot.engagement
         stops = sum(change.kind == "ladder" for _, change in self._changes)
-        return found + driving.failures(scenario.criteria, sum(machine.disengagements.values()) + stops)
+        said = [(time_s, each.english) for time_s, each in self._said]
+        return found + driving.failures(scenario.criteria, sum(machine.disengagements.values()) + stops, said)
 
     def _observe(self, truth: Truth) -> None:
         ego = truth.ego

@@ -7,6 +7,7 @@ The judge sees the truth at 20 Hz and nothing else. What is a collision, a fault
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +24,17 @@ from heron_sim.truth import Truth
 BLAME_S = 5.0  # a collision so soon after a broken rule is that rule's
 SAMPLE_NS = round(SAMPLE_S * 1e9)
 STANDING_MPS, MOVED_MPS, STOP_S = 0.05, 1.0, 1.0
+GUIDE_QUEUE_M = 20.0  # who stands within this before a guide who shows stop stands for him, others in between or not
+LONG_STAND_S = 10.0  # is told where too little was driven
+
+
+@dataclass(frozen=True)
+class Stand:
+    """Once that the car stood still: for how long, since when, where base_link was along the route."""
+
+    seconds: float = 0.0
+    since_s: float = 0.0
+    route_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,8 @@ class DrivingResult:
         passing_s: the same while passing a work zone, a cyclist or a parked car.
         off_route_s: with base_link beside the route's lane, outside of junctions.
         red_lights_run, guide_signs_run, pedestrians_not_yielded: how many.
-        stops: times that it stood still for a second after it had moved; stood_s: seconds of standing.
+        stops: times that it stood still for a second after it had moved; stops_for_guide: those of them before a guide who showed stop.
+        stood_s: seconds of standing; longest_stand: the longest of all.
         near_misses, min_gap_m, min_ttc_s: see `judge_contacts`; infinite when there was nobody.
         comfort: see `comfort`.
         events: (time_s, sentence) of all that went wrong.
@@ -57,7 +70,9 @@ class DrivingResult:
     guide_signs_run: int = 0
     pedestrians_not_yielded: int = 0
     stops: int = 0
+    stops_for_guide: int = 0
     stood_s: float = 0.0
+    longest_stand: Stand = field(default_factory=Stand)
     near_misses: int = 0
     min_gap_m: float = math.inf
     min_ttc_s: float = math.inf
@@ -85,7 +100,9 @@ class DrivingResult:
             "guide_signs_run": self.guide_signs_run,
             "pedestrians_not_yielded": self.pedestrians_not_yielded,
             "stops": self.stops,
+            "stops_for_guide": self.stops_for_guide,
             "stood_s": round(self.stood_s, 2),
+            "longest_stand_s": round(self.longest_stand.seconds, 2),
             "near_misses": self.near_misses,
             "min_gap_m": _finite(self.min_gap_m),
             "min_ttc_s": _finite(self.min_ttc_s),
@@ -93,8 +110,14 @@ class DrivingResult:
             "events": [{"time_s": round(time_s, 2), "text": text} for time_s, text in self.events],
         }
 
-    def failures(self, criteria: CriteriaConfig, disengagements: int = 0) -> list[str]:
-        """What breaks the criteria, a sentence each; empty: passed."""
+    def failures(self, criteria: CriteriaConfig, disengagements: int = 0, said: Sequence[tuple[float, str]] = ()) -> list[str]:
+        """What breaks the criteria, a sentence each; empty: passed.
+
+        Args:
+            criteria: of the scenario.
+            disengagements: how often the car was given back.
+            said: (time_s, what the driver said), on change: tells why it stood where it got stuck.
+        """
         at_most = (
             ("collisions at fault", self.at_fault_collisions, criteria.at_fault_collisions, ""),
             ("red lights run", self.red_lights_run, criteria.red_lights_run, ""),
@@ -106,10 +129,21 @@ class DrivingResult:
         )
         found = [f"{what}: {value:.3g}{unit}, allowed {limit:g}{unit}" for what, value, limit, unit in at_most if value > limit + 1e-9]
         if self.distance_m < criteria.distance_m:
-            found.append(f"distance: {self.distance_m:.0f} m, at least {criteria.distance_m:g} m")
+            found.append(f"distance: {self.distance_m:.0f} m, at least {criteria.distance_m:g} m{self._stuck(said)}")
         if criteria.must_stop and not self.stops:
             found.append("it never stood still, and had to stop")
+        if criteria.must_stop_for_guide and not self.stops_for_guide:
+            found.append("it never stood still for the guide, and had to")
         return found
+
+    def _stuck(self, said: Sequence[tuple[float, str]]) -> str:
+        """Where it stood for long, and what was said there last."""
+        stand = self.longest_stand
+        if stand.seconds < LONG_STAND_S:
+            return ""
+        words = [text for time_s, text in said if time_s <= stand.since_s + stand.seconds]
+        why = f", saying {words[-1]!r}" if words else ""
+        return f"; it stood still for {stand.seconds:.0f} s from {stand.since_s:.0f} s on, at {stand.route_m:.0f} m of the route{why}"
 
 
 class Judge:
@@ -127,7 +161,8 @@ class Judge:
         self._counts = {"lights": 0, "guides": 0, "walkers": 0}
         self._events: list[tuple[float, str]] = []
         self._broke, self._broke_s = "", -math.inf
-        self._moved, self._standing_s, self._stops = False, 0.0, 0
+        self._moved, self._stops, self._stops_for_guide = False, 0, 0
+        self._standing_s, self._for_guide, self._longest = 0.0, False, Stand()
         self._samples: list[tuple[float, float, float]] = []
         self._next_sample_ns = 0
 
@@ -149,8 +184,8 @@ class Judge:
             self._distance_m += math.hypot(ego.x_m - last.ego.x_m, ego.y_m - last.ego.y_m)
         if abs(place.left_m) < LOST_M:
             self._reached_m = max(self._reached_m, place.s_m)
-        self._spend(place, ego.speed_mps, step_s)
         self._rules(truth, place)
+        self._spend(truth, place, step_s)
         broke = self._broke if truth.time_s - self._broke_s <= BLAME_S else ""
         if not broke and not place.on_road:
             broke = "it was beside the road"
@@ -182,7 +217,9 @@ class Judge:
             guide_signs_run=self._counts["guides"],
             pedestrians_not_yielded=self._counts["walkers"],
             stops=self._stops,
+            stops_for_guide=self._stops_for_guide,
             stood_s=seconds["stood"],
+            longest_stand=self._longest,
             near_misses=contacts.near_misses,
             min_gap_m=contacts.min_gap_m,
             min_ttc_s=contacts.min_ttc_s,
@@ -190,9 +227,9 @@ class Judge:
             events=tuple(self._events),
         )
 
-    def _spend(self, place: Place, speed_mps: float, step_s: float) -> None:
+    def _spend(self, truth: Truth, place: Place, step_s: float) -> None:
         """Adds the step to what it was spent with."""
-        standing = abs(speed_mps) < STANDING_MPS
+        standing = abs(truth.ego.speed_mps) < STANDING_MPS
         for name, applies in (
             ("off_road", not place.on_road),
             ("wrong_lane", place.wrong_lane),
@@ -202,10 +239,14 @@ class Judge:
         ):
             if applies:
                 self._seconds[name] += step_s
-        self._moved = self._moved or speed_mps > MOVED_MPS
+        self._moved = self._moved or truth.ego.speed_mps > MOVED_MPS
         before_s, self._standing_s = self._standing_s, self._standing_s + step_s if standing else 0.0
+        self._for_guide = standing and (self._for_guide or self._guides.ahead_m < GUIDE_QUEUE_M)
         if self._moved and before_s < STOP_S <= self._standing_s + 1e-9:
             self._stops, self._moved = self._stops + 1, False
+            self._stops_for_guide += self._for_guide
+        if self._standing_s > self._longest.seconds:
+            self._longest = Stand(self._standing_s, truth.time_s - self._standing_s, place.s_m)
 
     def _rules(self, truth: Truth, place: Place) -> None:
         """Counts what was broken."""

@@ -102,7 +102,11 @@ def _stop_lines(network: RoadNetwork) -> list[_StopLine]:
 
 
 class GuideSigns:
-    """A guide is disobeyed when the front bumper passes him while he shows stop."""
+    """A guide is disobeyed when the front bumper passes him while he shows stop.
+
+    Attributes:
+        ahead_m: from the front bumper to the nearest one ahead who shows stop; infinite when there is none.
+    """
 
     def __init__(self, route: Route) -> None:
         """Along a route."""
@@ -110,11 +114,12 @@ class GuideSigns:
         self._places: dict[int, tuple[float, float, float, float]] = {}  # guide → x, y, place on the route, left of it
         self._stops: dict[int, bool] = {}  # guide who shows stop → the driver is excused
         self._before_m: float | None = None
+        self.ahead_m = math.inf
 
     def observe(self, truth: Truth, s_m: float) -> list[str]:
         """One moment; `s_m`: base_link on the route → what was disobeyed, for people."""
         front_m, before_m, run = s_m + truth.ego.front_m, self._before_m, []
-        self._before_m = front_m
+        self._before_m, self.ahead_m = front_m, math.inf
         for actor in truth.actors:
             if actor.kind is not ActorKind.GUIDE:
                 continue
@@ -124,6 +129,8 @@ class GuideSigns:
             at_m, left_m, against = self._place(actor.id, actor.x_m, actor.y_m, actor.yaw_rad)
             if abs(left_m) > GUIDE_REACH_M or not against:
                 continue
+            if at_m > front_m:
+                self.ahead_m = min(self.ahead_m, at_m - front_m)
             excused = self._stops.setdefault(actor.id, at_m - front_m < stopping_m(truth.ego.speed_mps))
             if before_m is not None and before_m < at_m <= front_m and not excused:
                 run.append(f"passed guide {actor.id} at his stop sign")
