@@ -77,6 +77,12 @@ class SignalCodec:
             raw = struct.unpack(real, struct.pack(integer, raw))[0]
         return raw * self.scale + self.offset
 
+    def saturated(self, value: float) -> float:
+        """A measured DBC value as a sensor says it: what is beyond the DBC's minimum or maximum as these; NaN stays."""
+        if self.minimum is not None and value < self.minimum:
+            return self.minimum
+        return self.maximum if self.maximum is not None and value > self.maximum else value
+
     def bits(self, value: float) -> int:
         """The unsigned bit pattern nearest to a DBC value.
 

@@ -36,10 +36,10 @@ class CarEcus:
         Args:
             until_ns: time now.
             values: by source name (`state.speed`, `gnss.latitude_deg`, …), in the unit of its consumer; a message none of whose sources stands
-                here is not sent.
+                here is not sent, and what is beyond a signal's range is said as its end.
 
         Raises:
-            ValueError: a value that its signal cannot hold.
+            ValueError: a value that is not finite, or that a signal without minimum and maximum cannot hold.
         """
         found: list[tuple[str, Frame]] = []
         for sender in self._senders:
@@ -95,7 +95,7 @@ def _dbc_values(targets: Iterable[tuple[str, Source]], values: Mapping[str, floa
         value = values.get(name)
         if value is None:
             continue
-        found[source.signal.name] = source.dbc_value(value)
+        found[source.signal.name] = source.signal.saturated(source.dbc_value(value))
         for signal, required in source.require:
             found[signal.name] = required
         if source.selector is not None:

@@ -55,6 +55,15 @@ def test_all_signals_arrive(demo):
     assert not assembler.decoder.counts
 
 
+def test_a_sensor_saturates(demo):
+    assembler, _, now = _drive(demo, values=VALUES | {"state.accel_y": 40.0, "state.yaw_rate": -90.0})
+    state = assembler.state(now)
+    assert state["accel_y"].value == pytest.approx(32.767)
+    assert -90.0 < state["yaw_rate"].value < -1.0
+    with pytest.raises(ValueError, match="must be finite"):
+        _drive(demo, values=VALUES | {"state.accel_y": math.nan})
+
+
 def test_nothing_received_is_absent(demo):
     signal = VehicleStateAssembler(demo).state(T0)["speed"]
     assert math.isnan(signal.value) and signal.age_ns == NEVER_NS and not signal.valid

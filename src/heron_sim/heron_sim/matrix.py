@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from heron_core.errors import HeronError, InputError
+from heron_sim.config import LARGEST_SEED
 from heron_sim.scenario import Scenario
 
 Row = dict[str, Any]
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # a process per core, a thread per process
 DRIVING_PACKAGES = ("heron_core", "heron_can", "heron_control", "heron_sim")  # whose code decides how a drive goes
 ROWS_FILE = "runs.jsonl"
+MOST_SEEDS = 100_000
 
 
 class MatrixError(HeronError):
@@ -168,14 +170,19 @@ def parse_seeds(text: str) -> list[int]:
     """`7`, `0:100` (without its end) or a list of them, as `1,5,10:20`; each once, in order.
 
     Raises:
-        InputError: anything else, or nothing.
+        InputError: anything else, nothing, too large a seed, or too many of them.
     """
     seeds: list[int] = []
     for part in text.split(","):
         first, colon, end = part.strip().partition(":")
         if not first.isdecimal() or (colon and not end.isdecimal()):
             raise InputError(f"seeds {text!r}: expected numbers as 7, 0:100 or 1,5,10:20")
-        seeds += range(int(first), int(end)) if colon else [int(first)]
+        named = range(int(first), int(end) if colon else int(first) + 1)
+        if named and named[-1] > LARGEST_SEED:
+            raise InputError(f"seeds {text!r}: {named[-1]} is above {LARGEST_SEED}")
+        if len(seeds) + len(named) > MOST_SEEDS:
+            raise InputError(f"seeds {text!r}: more than {MOST_SEEDS}; give fewer")
+        seeds += named
     if not seeds:
         raise InputError(f"seeds {text!r} name none: the end of a range is not in it")
     return list(dict.fromkeys(seeds))

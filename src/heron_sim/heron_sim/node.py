@@ -86,7 +86,13 @@ class WorldNode(HeronNode):
         name = Path(self.config.scenario).stem
         return {
             "driving": result.report(),
-            "scenario": {"name": name, "seed": self.config.seed, "seconds": self._seconds, "failures": failures},
+            "scenario": {
+                "name": name,
+                "seed": self.config.seed,
+                "seconds": self._seconds,
+                "failures": failures,
+                "notes": list(self._world.notes),
+            },
             "car": dict(sorted(self._world.counts.items())),
         }
 

@@ -159,6 +159,11 @@ class World:
         """Of command frames and of the driver."""
         return self.ecu.counts + Counter({"engaged": self.driver.engaged, "buttons": self.driver.presses})
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Whom of the scenario's traffic there was no room for, in sentences."""
+        return self._traffic.notes
+
     def _check_room(self) -> None:
         ego = self.ego()
         c, s = math.cos(ego.yaw_rad), math.sin(ego.yaw_rad)

@@ -122,7 +122,9 @@ def test_seeds(text: str, seeds: list[int]) -> None:
     assert parse_seeds(text) == seeds
 
 
-@pytest.mark.parametrize("text", ["", "a", "1:", ":3", "-1", "5:5", "9:2", "1.5", "1;2"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "1:", ":3", "-1", "5:5", "9:2", "1.5", "1;2", "99999999999", "0:2147483649", "0:1000000000", "0:60000,0:60000"]
+)
 def test_wrong_seeds(text: str) -> None:
     with pytest.raises(InputError, match="seeds"):
         parse_seeds(text)

@@ -15,6 +15,7 @@ from heron_core.errors import InputError
 from heron_core.limits import load_limits
 from heron_core.rig import dump_rig, load_rig
 from heron_core.vehicle_model import load_vehicle_model
+from heron_sim.config import LARGEST_SEED
 from heron_vla.folder import load_policy
 
 KINEMATIC, EXPERT = "kinematic", "expert"
@@ -64,8 +65,8 @@ class DriveOptions:
             raise InputError(f"--seconds {self.seconds} is not a time; give a number above 0")
         if not (16 <= self.size[0] <= LARGEST[0] and 16 <= self.size[1] <= LARGEST[1]):
             raise InputError(f"--size {self.size[0]}x{self.size[1]}; allowed 16x16 .. {LARGEST[0]}x{LARGEST[1]}")
-        if self.seed < 0:
-            raise InputError(f"--seed {self.seed}; give 0 or more")
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"--seed {self.seed}; allowed 0 .. {LARGEST_SEED}")
         if not self.simulated and (self.scenario or self.policy == EXPERT):
             what = f"--scenario {self.scenario}" if self.scenario else f"--policy {EXPERT}"
             raise InputError(f"{what} is for the simulated world: it goes neither with --bag nor with --live nor with --street")

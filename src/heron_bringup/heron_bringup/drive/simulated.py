@@ -26,7 +26,7 @@ from heron_core.signals import Explanation
 from heron_core.truth import Truth
 from heron_runtime.launch_reader import Process, parse
 from heron_sim.drawing import rays
-from heron_sim.scenario import Scenario, load_scenario
+from heron_sim.scenario import Scenario, lasting, load_scenario
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00 UTC: a world's time begins anew with each run
 DEFAULT_SCENARIO = "town"
@@ -45,16 +45,17 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
         HeronError: an input cannot be used; the text says why.
     """
     scenario = load_scenario(options.scenario or DEFAULT_SCENARIO, config_folder() / "scenario")
+    scenario = lasting(scenario, options.seconds)
     budget = load_budget(config_folder() / "budget.yaml")
     expert = options.driver == EXPERT
     policy = policy_folder(KINEMATIC if expert else options.driver)  # the expert's frame sets have the baseline's pictures
     source = options.vehicle or config_folder() / "vehicle" / "demo"
-    path = scenario.folder / f"{scenario.name}.yaml"
-    prepare_out(options.out, [source, policy, path])
+    _check_car(source, options)
+    check_inputs(source, policy)  # before the car is copied: errors name the file that was given
+    prepare_out(options.out, [source, policy, scenario.path])
     vehicle = _car(source, options)
-    check_inputs(vehicle, policy)
-    processes = _processes(options, policy, vehicle, path, expert)
-    seconds = options.seconds or scenario.config.seconds
+    processes = _processes(options, policy, vehicle, scenario.path, expert)
+    seconds = scenario.config.seconds
     who = EXPERT if expert else policy.name
     say(f"driving in {scenario.name!r} ({scenario.config.title}), seed {options.seed}, {seconds:g} s, with {who}")
     if options.images:
@@ -67,17 +68,19 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
         None,
         budget.latency_ns(),
         options.out / "bag",
-        _attachments(vehicle, path),
+        _attachments(vehicle, scenario.path),
         telling.time,
         images=True,
         watch=telling.hear,
     )
     report = _report(options, scenario, result, budget, time.monotonic() - started_s)
+    for note in report["scenario"].get("notes", ()):
+        say(f"note: {note}")
     write_report(report, options.out)  # first: a disk that fills up costs the pictures only
     if options.images and result.plans:
         say("drawing the pictures")
         _pictures(options, scenario, vehicle, result, report, budget.total, say, progress)
-    return DriveOutcome(report, (*failures(report, result), *report.get("scenario", {}).get("failures", ())))
+    return DriveOutcome(report, (*failures(report, result), *report["scenario"]["failures"]))
 
 
 class _Telling:
@@ -107,11 +110,16 @@ class _Telling:
             self._progress(line, (now_ns - START_NS) / 1e9, self._seconds)
 
 
+def _check_car(source: Path, options: DriveOptions) -> None:
+    if not source.is_dir():
+        raise InputError(f"--vehicle {source} is no folder")
+    if options.out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"--out {options.out} lies in --vehicle {source}, which is copied there; give another --out")
+
+
 def _car(source: Path, options: DriveOptions) -> Path:
     """The car's files in the output folder, its cameras with pictures of the size that is rendered."""
     vehicle = options.out / "vehicle"
-    if not source.is_dir():
-        raise InputError(f"--vehicle {source} is no folder")
     shutil.copytree(source, vehicle, dirs_exist_ok=True)
     rig = load_rig(vehicle / "rig.yaml")
     try:
