@@ -1,46 +1,41 @@
 """The world's benchmark measures what it says."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from heron_bringup import bench, bench_sim
-from heron_bringup.bench_sim import SimBenchError, drive_figures
+from heron_bringup.bench_sim import drive_figures
 from heron_bringup.paths import config_folder
+from heron_sim.driving.bench import Speed
+from heron_sim.scenario import Scenario
 
 VEHICLE = config_folder() / "vehicle" / "demo"
 
 
-def drives(monkeypatch: pytest.MonkeyPatch, share: float = 1.0) -> list[float]:
-    """Drives take 2 ms per simulated second, and last `share` of their time; the list takes how long each was to last."""
-    asked: list[float] = []
+def drives(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float, int, bool]]:
+    """A drive takes 20 ms per simulated second with control and 10 without; the list takes what was asked for."""
+    asked: list[tuple[str, float, int, bool]] = []
 
-    def run_episode(car: object, folder: Path, config: Any, seed: int, latency_s: float) -> SimpleNamespace:
-        asked.append(config.seconds)
-        time.sleep(0.002 * config.seconds)
-        return SimpleNamespace(seconds=share * config.seconds, failures=("stuck",))
+    def measured(vehicle: Path, scenario: Scenario, seed: int, processes: int, latency_s: float | None) -> Speed:
+        seconds = scenario.config.seconds
+        asked.append((scenario.name, seconds, processes, latency_s is not None))
+        return Speed(seconds * processes, (0.01 if latency_s is None else 0.02) * seconds)
 
-    monkeypatch.setattr(bench_sim, "run_episode", run_episode)
+    monkeypatch.setattr(bench_sim, "measured", measured)
     return asked
 
 
-def test_the_factor_is_simulated_over_real_time_without_the_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_factors_are_of_all_cores_and_of_one_process_with_and_without_control(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = drives(monkeypatch)
-    found = drive_figures(VEHICLE, 30.0)
-    assert asked == [3.0, 30.0]
-    assert 200.0 < found["headless_realtime_factor"] <= 500.0
-    assert found["drive_wall_s"] == pytest.approx(0.06, abs=0.05)
+    found = drive_figures(VEHICLE, 30.0, 3)
+    assert asked == [("town", 30.0, 3, False), ("town", 30.0, 1, False), ("town", 30.0, 3, True), ("town", 30.0, 1, True)]
+    assert (found["headless_realtime_factor"], found["headless_realtime_factor_one_process"]) == (300.0, 100.0)
+    assert (found["headless_loop_realtime_factor"], found["headless_loop_realtime_factor_one_process"]) == (150.0, 50.0)
+    assert found["drive_wall_s"] == 0.6
     assert found["town_s"] > 0.0
-
-
-def test_a_drive_that_ends_early_measures_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    drives(monkeypatch, share=0.5)
-    with pytest.raises(SimBenchError, match=r"the drive ended after 15 of 30 s: stuck"):
-        drive_figures(VEHICLE, 30.0)
 
 
 def test_keys_of_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def run_matrix(
     missing = [job for job in wanted if job.key not in rows]
     if not missing:
         return [rows[job.key] for job in wanted]
-    with path.open("a", encoding="utf-8") as file, _one_thread_each():
+    with path.open("a", encoding="utf-8") as file, one_thread_each():
         others = set(multiprocessing.active_children())
         pool = ProcessPoolExecutor(min(workers, len(missing)), multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent)
         try:
@@ -223,7 +223,7 @@ def _code_digest(vehicle: Path) -> str:
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Processes that start meanwhile use one thread: libraries read it when they are loaded."""
     before: Mapping[str, str | None] = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from heron_can.command_ecu import CommandEcu
+from heron_can.command_ecu import CommandEcu, Followed
 from heron_can.ecu import CarEcus
 from heron_can.frame import Frame
 from heron_control.proving_ground.closed_loop import LoopCar
@@ -52,6 +52,7 @@ class World:
         driver: of the car; `driver.engaged` counts how often the car began to follow Heron.
         display: what the car shows its driver about who drives; whoever knows sets it.
         gnss: the newest reading of the receiver.
+        led: what steering and brakes follow instead of command frames; None: the frames.
     """
 
     def __init__(self, town: Town, route: Route, scenario: ScenarioConfig, seed: int, vehicle: LoopCar, start_ns: int = 0) -> None:
@@ -86,6 +87,7 @@ class World:
         self._along: tuple[int, float] = (start_ns, START_S_M)
         self._receiver = GnssReceiver(town, seed)
         self.gnss: GnssReading | None = None
+        self.led: Followed | None = None
         self._lamps = Lamps(town.network)
         self._traffic = Traffic(town, route, scenario.traffic, seed)
         self._check_room()
@@ -97,7 +99,7 @@ class World:
             (bus, frame) of what the car's control units say.
         """
         time_s = (now_ns - self.start_ns) / 1e9
-        followed = self.ecu.command(now_ns)
+        followed = self.ecu.command(now_ns) if self.led is None else self.led
         self._engaged = followed.steer_rad is not None and followed.accel_mps2 is not None
         doing = self.driver.step(time_s, self.plant.speed_mps, self._engaged, self.display)
         self._engaged_ticks = self._engaged_ticks + 1 if self._engaged else 0
