@@ -32,19 +32,18 @@ from heron_sim.drawing.shapes import (
 )
 from heron_sim.roads.simple import cross_town
 from heron_sim.roads.town import SignKind
+from heron_sim.traffic.spawn import BUILDS
+from heron_sim.traffic.workzone import SIZES
 from heron_sim.truth import Actor, ActorKind, GuideSign, Lamp
 
-SIZES = {
-    ActorKind.CAR: [(4.1, 1.70, 1.50), (4.6, 1.80, 1.45), (3.4, 1.48, 1.70), (4.6, 1.75, 1.85)],
-    ActorKind.TRUCK: [(7.5, 2.3, 3.1)],
-    ActorKind.BUS: [(10.5, 2.5, 3.05)],
-    ActorKind.BICYCLE: [(1.75, 0.60, 1.70)],
-    ActorKind.PEDESTRIAN: [(0.55, 0.60, 1.72), (0.45, 0.42, 1.20)],
-    ActorKind.GUIDE: [(0.7, 1.2, 1.85)],
-    ActorKind.CONE: [(0.36, 0.36, 0.70)],
-    ActorKind.BARRIER: [(0.3, 1.5, 1.0)],
+DRAWN = {
+    **{kind: [tuple(sum(limits) / 2.0 for limits in body) for body in build.bodies] for kind, build in BUILDS.items()},
+    ActorKind.PEDESTRIAN: [(0.55, 0.60, 1.72), (0.45, 0.42, 1.20), SIZES[ActorKind.PEDESTRIAN]],
+    ActorKind.GUIDE: [(0.7, 1.2, 1.85), SIZES[ActorKind.GUIDE]],
+    ActorKind.CONE: [SIZES[ActorKind.CONE]],
+    ActorKind.BARRIER: [(0.3, 1.5, 1.0), SIZES[ActorKind.BARRIER]],
 }
-CASES = [(kind, size, look) for kind, sizes in SIZES.items() for look, size in enumerate(sizes)]
+CASES = [(kind, size, look) for kind, sizes in DRAWN.items() for look, size in enumerate(sizes)]
 
 
 def _surface(rows: F32) -> np.ndarray:

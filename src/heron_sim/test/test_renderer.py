@@ -67,7 +67,7 @@ def test_boxes_and_masks_agree() -> None:
         (ActorKind.BUS, (10.5, 2.5, 3.05)),
         (ActorKind.BICYCLE, (1.75, 0.6, 1.7)),
         (ActorKind.PEDESTRIAN, (0.55, 0.6, 1.7)),
-        (ActorKind.GUIDE, (0.7, 1.2, 1.85)),
+        (ActorKind.GUIDE, (0.6, 1.16, 1.85)),
         (ActorKind.CONE, (0.36, 0.36, 0.7)),
         (ActorKind.BARRIER, (0.3, 1.5, 1.0)),
     ]

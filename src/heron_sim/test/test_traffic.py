@@ -21,6 +21,7 @@ from heron_sim.roads.route import Route
 from heron_sim.roads.router import plan_route
 from heron_sim.roads.simple import cross_town
 from heron_sim.roads.town import Town
+from heron_sim.traffic.spawn import CARS
 from heron_sim.traffic.traffic import Traffic
 from heron_sim.truth import Actor, ActorKind, EgoTruth, GuideSign
 
@@ -226,6 +227,15 @@ def test_vehicles_stay_on_their_lanes_and_walkers_off_the_road() -> None:
                 assert math.cos(actor.yaw_rad - lane.line.at(actor.lane_s_m).yaw) > 0.85, actor
             elif np.hypot(middles[:, 0] - actor.x_m, middles[:, 1] - actor.y_m).min() < 1.5:
                 assert any(abs(c.line.nearest(actor.x_m, actor.y_m)[1]) < c.width_m / 2.0 for c in network.crossings), actor
+
+
+def test_a_car_has_the_size_of_the_body_that_is_drawn() -> None:
+    town, route = generated(0)
+    cars = [actor for actor in Traffic(town, route, TrafficConfig(cars=40), 1).actors if actor.kind is ActorKind.CAR]
+    assert {car.look % len(CARS) for car in cars} == set(range(len(CARS)))
+    for car in cars:
+        size = (car.length_m, car.width_m, car.height_m)
+        assert all(low <= value <= high for value, (low, high) in zip(size, CARS[car.look % len(CARS)], strict=True))
 
 
 def test_the_lead_car_stops_when_told() -> None:

@@ -20,24 +20,38 @@ TIGHT_MPS = 4.5  # connectors slower than this are not for trucks, if there is a
 STANDING = 0.12  # share of walkers who stand about
 
 
+Range = tuple[float, float]
+
+
 @dataclass(frozen=True)
 class Build:
-    """What a kind of vehicle is like: ranges of length, width, height (m); wheelbase as a share; IDM; top speed (m/s)."""
+    """What a kind of vehicle is like.
 
-    length_m: tuple[float, float]
-    width_m: tuple[float, float]
-    height_m: tuple[float, float]
+    Attributes:
+        bodies: ranges of length, width, height; the actor's look picks one, as drawing does.
+        wheelbase: over the length.
+        pull_mps2, headway_s: of IDM.
+        top_mps: range of the highest speed.
+    """
+
+    bodies: tuple[tuple[Range, Range, Range], ...]
     wheelbase: float
     pull_mps2: float
     headway_s: float
-    top_mps: tuple[float, float]
+    top_mps: Range
 
 
+CARS = (  # in the order of drawing.models_car
+    ((4.0, 4.2), (1.68, 1.72), (1.48, 1.53)),  # hatchback
+    ((4.5, 4.7), (1.77, 1.83), (1.43, 1.48)),  # saloon
+    ((3.3, 3.4), (1.46, 1.48), (1.65, 1.75)),  # kei car
+    ((4.5, 4.7), (1.72, 1.78), (1.80, 1.90)),  # minivan
+)
 BUILDS = {
-    ActorKind.CAR: Build((4.1, 4.8), (1.70, 1.85), (1.42, 1.65), 0.6, 1.5, 1.3, (25.0, 35.0)),
-    ActorKind.TRUCK: Build((6.2, 7.2), (2.15, 2.25), (2.7, 3.1), 0.56, 1.0, 1.6, (19.0, 23.0)),
-    ActorKind.BUS: Build((8.6, 9.0), (2.3, 2.35), (2.95, 3.05), 0.5, 0.9, 1.6, (17.0, 19.0)),
-    ActorKind.BICYCLE: Build((1.7, 1.8), (0.55, 0.6), (1.65, 1.8), 0.6, 0.8, 1.2, (4.0, 6.0)),
+    ActorKind.CAR: Build(CARS, 0.6, 1.5, 1.3, (25.0, 35.0)),
+    ActorKind.TRUCK: Build((((6.2, 7.2), (2.15, 2.25), (2.7, 3.1)),), 0.56, 1.0, 1.6, (19.0, 23.0)),
+    ActorKind.BUS: Build((((8.6, 9.0), (2.3, 2.35), (2.95, 3.05)),), 0.5, 0.9, 1.6, (17.0, 19.0)),
+    ActorKind.BICYCLE: Build((((1.7, 1.8), (0.55, 0.6), (1.65, 1.8)),), 0.6, 0.8, 1.2, (4.0, 6.0)),
 }
 
 
@@ -57,15 +71,17 @@ class Spawner:
         self._way_middles = np.stack([ways.cells.x[middle], ways.cells.y[middle]], axis=1) if len(middle) else np.zeros((0, 2))
         self._across = -1 if network.left_hand else 1  # a turn over the other direction's lanes
 
-    def build(self, cars: Vehicles, i: int, kind: ActorKind) -> float:
-        """Draws body and temper of row `i`; its height."""
+    def build(self, cars: Vehicles, i: int, kind: ActorKind) -> tuple[float, int]:
+        """Draws body and temper of row `i`; its height and look."""
         rng, like = self._rng, BUILDS[kind]
+        look = int(rng.integers(1 << 16))
+        length_m, width_m, height_m = like.bodies[look % len(like.bodies)]
         cars.bicycle[i] = kind is ActorKind.BICYCLE
-        cars.length[i], cars.width[i] = rng.uniform(*like.length_m), rng.uniform(*like.width_m)
+        cars.length[i], cars.width[i] = rng.uniform(*length_m), rng.uniform(*width_m)
         cars.wheelbase[i] = like.wheelbase * cars.length[i]
         cars.pull[i], cars.headway[i] = like.pull_mps2 * rng.uniform(0.85, 1.15), like.headway_s * rng.uniform(0.85, 1.2)
         cars.top[i], cars.factor[i] = rng.uniform(*like.top_mps), rng.uniform(0.82, 1.0)
-        return float(rng.uniform(*like.height_m))
+        return float(rng.uniform(*height_m)), look
 
     def extend(self, cars: Vehicles, i: int) -> bool:
         """Continues the path of row `i` until it is full; False if it ends before."""

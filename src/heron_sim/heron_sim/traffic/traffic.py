@@ -188,8 +188,8 @@ class Traffic:
 
     def _renew(self, i: int) -> None:
         """A new vehicle in row `i`, not yet anywhere."""
-        self._heights[i] = self._spawner.build(self._cars, i, self._kinds[i])
-        self._ids[i], self._looks[i] = self._identity(), int(self._rng.integers(1 << 16))
+        self._heights[i], self._looks[i] = self._spawner.build(self._cars, i, self._kinds[i])
+        self._ids[i] = self._identity()
         self._ends[i] = False
 
     def step(self, dt_s: float, time_s: float, ego: EgoTruth) -> None:

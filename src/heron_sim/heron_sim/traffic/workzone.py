@@ -20,6 +20,7 @@ SEARCH_M = 250.0
 QUEUES_M = (22.0, 9.0)  # room before the stop lines, if there is any such place; else this
 CONE_EVERY_M = 3.5
 BESIDE_WAY_M = 1.65  # from the middle of the way around the zone to its cones
+GUIDE_BESIDE_M = 0.6  # from the edge of the lane to the middle of a guide, whose arm reaches as far as that
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZon
         return None
     shape = Shift(index, begin, full, leave, end, left_m)
     inner = 1.0 if left_m > 0.0 else -1.0
-    guide = _beside(lane, begin - 1.0, -inner * (lane.width_m / 2.0 + 0.4), ActorKind.GUIDE, facing=True)
-    far_guide = None if same else _beside(lane, end + 1.0, left_m + inner * (lane.width_m / 2.0 + 0.4), ActorKind.GUIDE, facing=False)
+    guide = _beside(lane, begin - 1.0, -inner * (lane.width_m / 2.0 + GUIDE_BESIDE_M), ActorKind.GUIDE, facing=True)
+    far_guide = None if same else _beside(lane, end + 1.0, left_m + inner * (lane.width_m / 2.0 + GUIDE_BESIDE_M), ActorKind.GUIDE, facing=False)
     zone = WorkZone(
         index,
         start,
@@ -160,7 +161,7 @@ def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZon
 
 
 SIZES = {
-    ActorKind.GUIDE: (0.5, 0.6, 1.75),
+    ActorKind.GUIDE: (0.6, 1.16, 1.85),  # with the arm and the paddle held out
     ActorKind.PEDESTRIAN: (0.5, 0.5, 1.72),
     ActorKind.CONE: (0.36, 0.36, 0.7),
     ActorKind.BARRIER: (0.5, 2.0, 1.0),
