@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from heron_bag.native import camera_frames, explanations, instructions, truths
 from heron_bag.reader import open_bag
 from heron_bringup import cli
 from heron_core.frames import CameraFrame
+from heron_core.truth import Truth
 from heron_sim import cameras
 from heron_sim.driving.expert import Expert
+from heron_sim.driving.judge import Judge
 from heron_sim.safety_driver import SafetyDriver
 from heron_vla.folder import PolicyError
 from heron_vla.session import OnnxPolicy
@@ -93,9 +96,28 @@ def test_a_drive_ends_with_a_report_and_a_recording_of_everything(simulate: Call
 def test_the_recording_replayed_gives_the_plans_of_the_live_run(simulate: Callable[..., Run], tmp_path: Path) -> None:
     live = simulate("--scenario", "empty_road", "--seconds", 5, "--policy", "kinematic")
     replay = simulate("--bag", live.out / "bag", "--lockstep", "--no-images", out="replay")
-    assert replay.code == 0, replay.text
+    assert replay.code == 0, replay.said
     assert live.report["plans"] == replay.report["plans"] > 20
     assert live.report["trajectory_sha256"] == replay.report["trajectory_sha256"]
+    with open_bag(live.out / "bag") as recorded, open_bag(replay.out / "bag") as heard:
+        assert list(instructions(recorded)) == list(instructions(heard)) != []
+
+
+def test_ctrl_c_leaves_the_report_of_what_was_driven(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    observe = Judge.observe
+
+    def impatient(judge: Judge, truth: Truth) -> None:
+        observe(judge, truth)
+        if truth.time_ns == 2 * 10**9:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Judge, "observe", impatient)
+    run = simulate("--scenario", "empty_road", "--seconds", 9, "--no-images")
+    assert run.code == 130 and "stopped by Ctrl-C after 2.0 s" in run.said, run.said
+    assert run.report["recorded_s"] == 2.0 and run.report["driving"]["distance_m"] > 1.0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with open_bag(run.out / "bag") as bag:
+        assert len(list(truths(bag))) == 20
 
 
 def test_the_policy_alone_is_told_what_a_policy_may_see(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

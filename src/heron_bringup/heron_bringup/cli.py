@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, EXIT_STOPPED = 0, 1, 2, 130
-"""Done; the run failed its own criteria; wrong use or input; Ctrl-C before there was anything to report."""
+"""Done; the run failed its own criteria; wrong use or input; Ctrl-C."""
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

@@ -28,6 +28,7 @@ class Scheduler:
 
     Attributes:
         latency_ns: stage name → simulated latency of its workers.
+        stopped: `stop` was called.
     """
 
     def __init__(self, start_ns: int, latency_ns: Mapping[str, int]) -> None:
@@ -40,6 +41,7 @@ class Scheduler:
         self._publishers: dict[str, list[str]] = {}
         self._latched: dict[str, tuple[str, Any]] = {}
         self._taps: list[Tap] = []
+        self.stopped = False
 
     def now_ns(self) -> int:
         """Simulated time."""
@@ -60,7 +62,7 @@ class Scheduler:
 
     def run(self, until_ns: int | None = None, progress: Callable[[int], None] | None = None) -> int:
         """Runs events until none is awaited or simulated time passes `until_ns`; returns the final time."""
-        while self._events and self._awaited:
+        while self._events and self._awaited and not self.stopped:
             due_ns, _, awaited, event = heapq.heappop(self._events)
             if until_ns is not None and due_ns > until_ns:
                 break
@@ -70,6 +72,10 @@ class Scheduler:
             if progress is not None:
                 progress(due_ns)
         return self._now_ns
+
+    def stop(self) -> None:
+        """Ends the run after the event that is under way; may be called from a signal handler."""
+        self.stopped = True
 
     def publish(self, process: str, row: Topic, topic: str, message: Any) -> None:
         """Delivers `message` to every reader at the present time, in the order in which they subscribed."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import rclpy
 from rclpy.parameter import Parameter
+from rclpy.signals import SignalHandlerOptions
 
 from heron_core.errors import HeronError
 from heron_runtime.launch_reader import Component, Process
@@ -44,7 +45,7 @@ def run_components(
         HeronError: a component cannot be constructed; the text says why.
         ComponentCrashError: a component raised an exception that is not one of ours while it ran.
     """
-    rclpy.init(args=[])
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[Any] = []
     try:
         # Consumers first: what a producer publishes on its first step already finds its readers.

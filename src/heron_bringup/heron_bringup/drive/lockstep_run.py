@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from heron_bag.serialise import ros_type_of, serialise
@@ -54,11 +57,33 @@ def run_lockstep(
         if watch is not None:
             scheduler.tap(lambda topic, time_ns, message: watch(message))
         try:
-            result.components = run_components(processes, scheduler, until_ns, progress)
+            with _stopped_by_ctrl_c(scheduler):
+                result.components = run_components(processes, scheduler, until_ns, progress)
         except ComponentCrashError as crash:
             result.components, result.failed = crash.reports, (str(crash),)
-    result.end_ns = scheduler.now_ns()
+    result.end_ns, result.stopped = scheduler.now_ns(), scheduler.stopped
+    if result.stopped:
+        result.failed += (f"stopped by Ctrl-C after {(result.end_ns - start_ns) / 1e9:.1f} s",)
     return result
+
+
+@contextmanager
+def _stopped_by_ctrl_c(scheduler: Scheduler) -> Iterator[None]:
+    """Ctrl-C ends the run between two events, so that it leaves a whole report; another one ends everything."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # somebody else's, or ignored; in another thread it is not ours to take
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        scheduler.stop()
+        signal.signal(number, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Recorder:

@@ -19,10 +19,11 @@ Progress = Callable[[str, float, float], None]
 
 @dataclass(frozen=True)
 class DriveOutcome:
-    """What a run ends with: the tree of `report.json`, and why the run failed its own criteria (empty when it did not)."""
+    """What a run ends with: the tree of `report.json`, why the run failed its own criteria (empty when it did not), and whether Ctrl-C ended it."""
 
     report: dict[str, Any]
     failures: tuple[str, ...]
+    stopped: bool = False
 
 
 def cache_folder() -> Path:

@@ -24,6 +24,7 @@ class RunResult:
         truths: of a simulated world, at 10 Hz.
         end_ns: recorded time at the end.
         failed: why the run is not whole, e.g. a process that died.
+        stopped: Ctrl-C ended it before its time.
     """
 
     components: list[dict[str, Any]] = field(default_factory=list)
@@ -34,6 +35,7 @@ class RunResult:
     truths: list[Truth] = field(default_factory=list)
     end_ns: int = 0
     failed: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 STATES_SKIPPED = 10

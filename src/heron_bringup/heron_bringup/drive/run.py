@@ -62,7 +62,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
     if options.images and result.plans and not result.failed:
         say("drawing the pictures")
         _pictures(options, path, vehicle, result, report, budget.total, say, progress)
-    return DriveOutcome(report, failures(report, result))
+    return DriveOutcome(report, failures(report, result), result.stopped)
 
 
 def _generated(seed: int, say: Callable[[str], None], progress: Progress) -> Path:

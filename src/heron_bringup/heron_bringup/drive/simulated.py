@@ -77,10 +77,10 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
     for note in report["scenario"].get("notes", ()):
         say(f"note: {note}")
     write_report(report, options.out)  # first: a disk that fills up costs the pictures only
-    if options.images and result.plans:
+    if options.images and result.plans and not result.stopped:
         say("drawing the pictures")
         _pictures(options, scenario, vehicle, result, report, budget.total, say, progress)
-    return DriveOutcome(report, (*failures(report, result), *report["scenario"]["failures"]))
+    return DriveOutcome(report, (*failures(report, result), *report["scenario"]["failures"]), result.stopped)
 
 
 class _Telling:

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 app = typer.Typer(add_completion=False)
 
+EXIT_STOPPED = 130
 EXAMPLES = """Examples:
 
 ./heron drive
@@ -53,19 +54,48 @@ def drive(
     console = Console()
     options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed, scenario, _size(size), street)
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), TimeElapsedColumn())
+    lines = _Lines(console)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("preparing", total=None)
+
+        def progress(unit: str, done: float, total: float) -> None:
+            told = f"{done:.0f} of {total:.0f} {unit}"
+            if console.is_terminal:
+                bar.update(task, description=told, completed=done, total=total or None)
+            else:
+                lines.tell(told, unit, done, total)
+
         outcome = run_drive(
             options,
             say=lambda text: console.print(text, highlight=False, markup=False, soft_wrap=True),
-            progress=lambda unit, done, total: bar.update(task, description=f"{done:.0f} of {total:.0f} {unit}", completed=done, total=total or None),
+            progress=progress,
         )
     print_report(outcome.report, outcome.report["budget_ms"]["total"])
     console.print(f"report: {out / 'report.json'}", highlight=False, markup=False, soft_wrap=True)
     for failure in outcome.failures:
         console.print(f"[bold red]failed:[/] {escape(failure)}", highlight=False, soft_wrap=True)
+    if outcome.stopped:
+        raise typer.Exit(EXIT_STOPPED)
     if outcome.failures:
         raise typer.Exit(1)
+
+
+class _Lines:
+    """Progress where there is no terminal to draw a bar on: a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._kind, self._next = "", 0.0
+
+    def tell(self, told: str, unit: str, done: float, total: float) -> None:
+        """Prints `told` each ten seconds of the run, or each tenth of what is drawn."""
+        kind = unit.split(",")[0]
+        step = 10.0 if kind == "s" else max(total / 10.0, 1.0)
+        if kind != self._kind:
+            self._kind, self._next = kind, step
+        if done >= self._next and done < total:
+            self._next += step
+            self._console.print(f"  {told}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _size(text: str) -> tuple[int, int]:
