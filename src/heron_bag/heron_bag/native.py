@@ -82,9 +82,10 @@ def imu_samples(bag: Bag, topic: str = "/imu") -> Iterator[tuple[int, ImuSample]
 
 
 def instructions(bag: Bag, topic: str = "/instruction") -> Iterator[tuple[int, Instruction]]:
-    """(log_ns, instruction) of a topic of heron_msgs/Instruction."""
-    for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Instruction"):
-        yield log_ns, Instruction(_ns(message.header.stamp), message.manoeuvre, message.text)
+    """(log_ns, instruction) of a topic of heron_msgs/Instruction; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Instruction"):
+            yield log_ns, Instruction(_ns(message.header.stamp), message.manoeuvre, message.text)
 
 
 def explanations(bag: Bag, topic: str = "/plan/explanation") -> Iterator[tuple[int, Explanation]]:

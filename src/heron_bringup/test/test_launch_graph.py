@@ -86,6 +86,7 @@ def test_shadow_never_writes_to_the_cars_buses() -> None:
     assert (shadow["control"].mode, shadow["control"].listen_only, shadow["can"].listen_only) == ("shadow", True, True)
     replay = configs(REPLAY)
     assert (replay["control"].mode, replay["control"].interface, replay["can"].interface) == ("shadow", "bag", "bag")
+    assert (replay["policy"].recording, configs(CAR)["policy"].recording) == ("/b", "")
     car = configs(CAR)
     assert (car["control"].mode, car["control"].listen_only, car["can"].interface) == ("drive", False, "")
 

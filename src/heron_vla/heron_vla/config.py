@@ -19,6 +19,7 @@ class PolicyConfig:
         warm_up: plans on zeros before the first frame set.
         deadline_ms: a plan that is older when it is made (now minus the frame set's stamp) is dropped.
         manoeuvre: in force until an instruction comes.
+        recording: whose instructions are given anew, when they were; empty: none.
     """
 
     policy: str = ""
@@ -28,6 +29,7 @@ class PolicyConfig:
     warm_up: int = 2
     deadline_ms: int = 500
     manoeuvre: str = "follow"
+    recording: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.threads <= 64:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_bag.native import instructions
+from heron_bag.reader import open_bag
 from heron_core.errors import ConfigError
 from heron_core.frames import FrameSet
 from heron_core.policy import PolicyInput
@@ -24,6 +27,11 @@ class _Result(NamedTuple):
     frames: FrameSet
     start_ns: int
     points: NDArray[np.float32] | PolicyError
+
+
+def _instructions(path: Path) -> Iterator[tuple[int, Instruction]]:
+    with open_bag(path) as bag:
+        yield from instructions(bag)
 
 
 class PolicyNode(HeronNode):
@@ -47,6 +55,8 @@ class PolicyNode(HeronNode):
         self.subscribe("/vehicle/state", self._planner.add_state)
         self.subscribe("/instruction", self._on_instruction)
         self.subscribe("/frames", self._on_frames)
+        if config.recording:
+            self.feed(lambda: _instructions(Path(config.recording)), self.advertise("/instruction").publish)
 
     def report(self) -> dict[str, Any]:
         """Plans, what was not planned on and why, copies."""

@@ -12,9 +12,12 @@ import pytest
 import rclpy
 from rclpy.parameter import Parameter
 
+from heron_bag.serialise import ros_type_of, serialise
+from heron_bag.writer import BagWriter
 from heron_core.arrays import address, read_only
 from heron_core.errors import ConfigError, HeronError
 from heron_core.frames import FrameSet
+from heron_core.policy import PolicyInput
 from heron_core.signals import Event, Instruction
 from heron_core.stages import Stages
 from heron_core.trajectory import Trajectory
@@ -24,6 +27,7 @@ from heron_runtime.lockstep import Scheduler
 from heron_runtime.node import HeronNode
 from heron_vla.kinematic import SIZE_PX, constant_turn, write_kinematic
 from heron_vla.node import PolicyNode
+from heron_vla.planner import Planner
 
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
@@ -69,7 +73,9 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_kinematic(tmp_path_factory.mktemp("p") / "policy", ["CAM_FRONT"]))
 
 
-def run(policy: str, latency_ms: int, deadline_ms: int = 500, manoeuvre: str = "") -> tuple[dict[str, Any], list[Trajectory], list[Event]]:
+def run(
+    policy: str, latency_ms: int, deadline_ms: int = 500, manoeuvre: str = "", recording: str = ""
+) -> tuple[dict[str, Any], list[Trajectory], list[Event]]:
     scheduler = Scheduler(START, {"inference": latency_ms * MS})
     plans: list[Trajectory] = []
     events: list[Event] = []
@@ -81,7 +87,7 @@ def run(policy: str, latency_ms: int, deadline_ms: int = 500, manoeuvre: str = "
             events.append(message)
 
     scheduler.tap(keep)
-    overrides = [Parameter("policy", value=policy), Parameter("deadline_ms", value=deadline_ms)]
+    overrides = [Parameter("policy", value=policy), Parameter("deadline_ms", value=deadline_ms), Parameter("recording", value=recording)]
     node = PolicyNode(lambda it: scheduler.host(it, "perception"), parameter_overrides=overrides)
     source = Replay(lambda it: scheduler.host(it, "perception"), parameter_overrides=[Parameter("manoeuvre", value=manoeuvre)])
     scheduler.run()
@@ -124,6 +130,28 @@ def test_an_unknown_manoeuvre_is_said_and_ignored(ros: None, policy: str) -> Non
     report, plans, events = run(policy, 40, manoeuvre="fly")
     assert len(plans) == 12 and report["report"]["plans_refused"]["manoeuvre"] == 1
     assert any("knows no manoeuvre 'fly'" in event.text for event in events)
+
+
+def test_instructions_of_a_recording_are_given_anew(ros: None, policy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Instruction(START, "left", "turn left at the junction"), Instruction(START + 1_000 * MS, "follow", "follow the road")
+    with BagWriter(tmp_path / "bag") as writer:
+        writer.add_topic("/instruction", ros_type_of(first), latched=True)
+        for instruction, log_ns in ((first, START + 5 * MS), (second, START + 1_003 * MS)):
+            writer.write("/instruction", log_ns, serialise(instruction))
+    asked: list[tuple[int, str]] = []
+    ask = Planner.ask
+
+    def listen(planner: Planner, frames: FrameSet) -> PolicyInput | str:
+        found = ask(planner, frames)
+        if isinstance(found, PolicyInput):
+            asked.append((frames.stamp_ns - START, found.text))
+        return found
+
+    monkeypatch.setattr(Planner, "ask", listen)
+    own = run(policy, 40, recording=str(tmp_path / "bag"))[0]["report"]
+    assert own["plans"] == len(asked) == 12
+    assert {text for since_ns, text in asked if since_ns + 50 * MS < 1_003 * MS} == {first.text}
+    assert {text for since_ns, text in asked if since_ns + 50 * MS > 1_003 * MS} == {second.text}
 
 
 def test_a_wrong_folder_stops_the_component(ros: None, tmp_path: Path) -> None:
