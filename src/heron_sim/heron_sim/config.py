@@ -17,7 +17,7 @@ def _between(owner: object, **limits: tuple[float, float]) -> None:
     for name, (low, high) in limits.items():
         value = getattr(owner, name)
         if value is not None and not low <= value <= high:
-            raise ValueError(f"{name} = {value}, allowed {low:g} .. {high:g}")
+            raise ValueError(f"{name} = {value}, allowed {low:.10g} .. {high:.10g}")
 
 
 @dataclass(frozen=True)

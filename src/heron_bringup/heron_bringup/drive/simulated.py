@@ -80,7 +80,8 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
     if options.images and result.plans and not result.stopped:
         say("drawing the pictures")
         _pictures(options, scenario, vehicle, result, report, budget.total, say, progress)
-    return DriveOutcome(report, (*failures(report, result), *report["scenario"]["failures"]), result.stopped)
+    broken = () if result.stopped else report["scenario"]["failures"]  # it was not let come so far
+    return DriveOutcome(report, (*failures(report, result), *broken), result.stopped)
 
 
 class _Telling:
