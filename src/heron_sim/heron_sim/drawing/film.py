@@ -184,9 +184,15 @@ def _line(
     cells = glow.shape[1]
     one, dark, small = np.float32(1.0), np.float32(0.0), np.float32(1.0 / _SMALL)
     noise_dark, noise_fall = np.float32(noise / 104.0), np.float32(0.6 / 255.0 * noise / 104.0)
-    j = max((y - _SMALL // 2) // _SMALL, 0)
-    low = min(max(np.float32((y + 0.5) / _SMALL - 0.5) - np.float32(j), dark), one)
-    above, below = glow[j], glow[min(j + 1, glow.shape[0] - 1)]
+    line = np.empty((cells + 1, 3), np.float32)  # the glare at this height; the last cell twice
+    if bright:
+        j = max((y - _SMALL // 2) // _SMALL, 0)
+        low = min(max(np.float32((y + 0.5) / _SMALL - 0.5) - np.float32(j), dark), one)
+        below = min(j + 1, glow.shape[0] - 1)
+        for i in range(cells + 1):
+            for c in range(3):
+                first = glow[j, min(i, cells - 1), c]
+                line[i, c] = first + (glow[below, min(i, cells - 1), c] - first) * low
     dy = np.float32(y) + np.float32(0.5) - half_y
     for x in range(width):
         sx, sy, share, haze = x, y, np.float32(gain), dark
@@ -204,14 +210,14 @@ def _line(
         z = np.uint64(key) + np.uint64(y * width + x) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        i = max((x - _SMALL // 2) // _SMALL, 0)
-        next_i = min(i + 1, cells - 1)
-        right = min(max((np.float32(x) + np.float32(0.5)) * small - np.float32(0.5) - np.float32(i), dark), one)
+        i, right = 0, dark
+        if bright:
+            i = max((x - _SMALL // 2) // _SMALL, 0)
+            right = max((np.float32(x) + np.float32(0.5)) * small - np.float32(0.5) - np.float32(i), dark)
         for c in range(3):
             value = radiance[sy, sx, c] * share
             if bright:
-                first = above[i, c] + (above[next_i, c] - above[i, c]) * right
-                value += first + (below[i, c] + (below[next_i, c] - below[i, c]) * right - first) * low
+                value += line[i, c] + (line[i + 1, c] - line[i, c]) * right
             if rain:
                 value += haze * (np.float32(0.04) + np.float32(0.35) * value)
             level = table[np.int32(math.sqrt(min(max(value, dark), whitest)) * scale)]

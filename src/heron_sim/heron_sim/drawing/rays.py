@@ -20,20 +20,26 @@ F64 = NDArray[np.float64]
 
 TILE = 16  # rays along each side of a tile
 BLOCK = 4  # tiles along each side of a block
+REGION = 2  # blocks along each side of a region
 
 
 @dataclass(frozen=True)
 class Cones:
-    """Cones that hold all rays of a tile or block: unit axis in base_link, cosine and sine of the half angle; (n, 5) float32.
+    """Cones, and pyramids of four planes, that hold all rays of a tile, block or region.
+
+    A row: unit axis in base_link, cosine and sine of the half angle; the outward normals of four planes through the camera (zero: no plane);
+    (n, 17) float32.
 
     Attributes:
         tiles: row-major.
         blocks: of BLOCK x BLOCK tiles, row-major.
+        regions: of REGION x REGION blocks, row-major.
         rows, columns: of tiles.
     """
 
     tiles: F32
     blocks: F32
+    regions: F32
     rows: int
     columns: int
 
@@ -72,11 +78,11 @@ class View:
         """Cones around the rays, tile by tile."""
         height, width = self.rays.shape[:2]
         rows, columns = -(-height // TILE), -(-width // TILE)
-        tiles = [_cone(self.rays[i * TILE : i * TILE + TILE + 1, j * TILE : j * TILE + TILE + 1]) for i in range(rows) for j in range(columns)]
-        side = TILE * BLOCK
-        down, across = -(-rows // BLOCK), -(-columns // BLOCK)
-        blocks = [_cone(self.rays[i * side : i * side + side + 1, j * side : j * side + side + 1]) for i in range(down) for j in range(across)]
-        return Cones(np.array(tiles, np.float32), np.array(blocks, np.float32), rows, columns)
+        bounds = []
+        for side in (TILE, TILE * BLOCK, TILE * BLOCK * REGION):
+            corners = [(i, j) for i in range(0, height, side) for j in range(0, width, side)]
+            bounds.append(np.array([_bound(self.rays[i : i + side + 1, j : j + side + 1]) for i, j in corners], np.float32))
+        return Cones(bounds[0], bounds[1], bounds[2], rows, columns)
 
     @cached_property
     def whole(self) -> F32:
@@ -99,6 +105,32 @@ def _cone(rays: F32) -> tuple[float, float, float, float, float]:
     angle = float(np.arccos(np.clip((flat @ axis).min(), -1.0, 1.0))) * 1.06 + 1e-3
     angle = min(angle, np.pi)
     return float(axis[0]), float(axis[1]), float(axis[2]), float(np.cos(angle)), float(np.sin(angle))
+
+
+def _bound(rays: F32) -> list[float]:
+    """Cone and planes around `rays` (h, w, 3), with room for colours of pixels' edges: up to half a pixel beyond the rays."""
+    axis_x, axis_y, axis_z, cosine, sine = _cone(rays)
+    out = [axis_x, axis_y, axis_z, cosine, sine] + [0.0] * 12
+    axis = np.array([axis_x, axis_y, axis_z])
+    flat = rays.reshape(-1, 3).astype(np.float64)
+    flat = flat[np.einsum("ij,ij->i", flat, flat) > 0.5]
+    if len(flat) == 0 or min(rays.shape[:2]) < 2 or (flat @ axis).min() < 0.3:
+        return out
+    across = rays[:, -1].astype(np.float64).sum(axis=0) - rays[:, 0].astype(np.float64).sum(axis=0)
+    across -= (across @ axis) * axis
+    length = float(np.linalg.norm(across))
+    if length < 1e-6:
+        return out
+    across /= length
+    ahead = flat @ axis
+    for k, (side, count) in enumerate(((across, rays.shape[1]), (np.cross(axis, across), rays.shape[0]))):
+        slope = (flat @ side) / ahead
+        room = 0.7 * float(slope.max() - slope.min()) / (count - 1) + 1e-4
+        for sign, edge in ((1.0, float(slope.max()) + room), (-1.0, -float(slope.min()) + room)):
+            normal = (sign * side - edge * axis) / np.hypot(1.0, edge)
+            begin = 5 + 6 * k + (0 if sign > 0.0 else 3)
+            out[begin : begin + 3] = normal.tolist()
+    return out
 
 
 def sized(camera: RigCamera, width: int, height: int) -> RigCamera:

@@ -17,7 +17,7 @@ from heron_sim.drawing.ground import Ground
 from heron_sim.drawing.hits import NEAREST, seen_from
 from heron_sim.drawing.lighting import Lighting
 from heron_sim.drawing.models import actor_shapes, lamp_shapes, town_shapes
-from heron_sim.drawing.raycast import Scene, cast, smooth_edges
+from heron_sim.drawing.raycast import Scene, cast
 from heron_sim.drawing.rays import View
 from heron_sim.drawing.shadow import ShadowMap
 from heron_sim.drawing.shapes import COLUMNS, CX, CY, F32, ID
@@ -112,6 +112,7 @@ class Renderer:
         lenses = lamp_shapes(self._network, truth.lamps)
         rows = np.concatenate([self._standing, lenses, moving])
         ground = self._ground.map
+        texels = ground.texels.view("<u4")[:, 0]
         c, s = math.cos(ego.yaw_rad), math.sin(ego.yaw_rad)
         towards = np.array(self._light.shadow_from, np.float64)
         frame = truth.time_ns // _EXPOSURE_NS
@@ -126,17 +127,15 @@ class Renderer:
             mine, seen = mine[near_first], seen[near_first]
             camera.lists.fill(seen, c, s)
             scene = Scene(
-                mine, seen, ground.texels, ground.levels, ground.windows, ground.beyond, self._shadows.lit, self._shadows.place, towards,
+                mine, seen, texels, ground.levels, ground.windows, ground.beyond, self._shadows.lit, self._shadows.place, towards,
                 lamps.values, lamps.lamps, lamps.starts, lamps.items,
             )  # fmt: skip
             lists = camera.lists
-            cast(
-                scene, eye, c, s, view.rays, view.pixel_rad, camera.order, lists.counts, lists.lists, camera.radiance, camera.depth, camera.met
-            )  # fmt: skip
-            if view.fine == 1:
-                smooth_edges(
-                    scene, eye, c, s, view.rays, view.pixel_rad, camera.order, lists.counts, lists.lists, camera.radiance, camera.met, camera.smooth
-                )
+            for edges in (False, True) if view.fine == 1 else (False,):
+                cast(
+                    scene, eye, c, s, view.rays, view.pixel_rad, camera.order, lists.counts, lists.lists, edges,
+                    camera.radiance, camera.depth, camera.met, camera.smooth,
+                )  # fmt: skip
             out[name] = camera.picture(mine, frame, labels)
         return out
 
