@@ -77,6 +77,8 @@ class GnssReceiver:
         table = np.array(houses, np.float64).reshape(len(houses), 7)
         self._x, self._y, cos, sin, half_x, half_y, self._height = (np.ascontiguousarray(column) for column in table.T)
         self._cos, self._sin, self._half = cos, sin, np.stack([half_x, half_y], axis=1)
+        lowest = float(self._rise.min())
+        self._reach = np.minimum((self._height - ANTENNA_M) / lowest + np.hypot(half_x, half_y) + 0.01, REACH_M)  # further away it hides nothing
         east, north = self._ways[:, 0], self._ways[:, 1]
         turned = np.stack([np.outer(east, cos) + np.outer(north, sin), np.outer(north, cos) - np.outer(east, sin)], axis=2)
         self._turned: F64 = np.where(np.abs(turned) < 1e-9, 1e-9, turned)  # (satellites, houses, 2): each way as each house sees it
@@ -124,7 +126,7 @@ class GnssReceiver:
     def visible(self, x_m: float, y_m: float) -> NDArray[np.bool_]:
         """(SATELLITES,) which are in direct view from a place: no house stands between."""
         from_x, from_y = x_m - self._x, y_m - self._y
-        near = np.flatnonzero(np.hypot(from_x, from_y) < REACH_M)
+        near = np.flatnonzero(np.hypot(from_x, from_y) < self._reach)
         if not len(near):
             return np.ones(SATELLITES, np.bool_)
         cos, sin, half, from_x, from_y = self._cos[near], self._sin[near], self._half[near], from_x[near], from_y[near]

@@ -6,12 +6,14 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_can.frame import Frame
 from heron_can.odometry import OdometryIntegrator
 from heron_can.state import VehicleStateAssembler
 from heron_control.can_codec import CanCodec
@@ -206,8 +208,8 @@ class _Loop:
     def tick(self, now_ns: int) -> None:
         """10 ms: the world moves and tells, plans are made and arrive, the pilot answers."""
         self._now_ns, at = now_ns, Instant(now_ns, now_ns)
-        for bus, frame in self._world.tick(now_ns):
-            self._assembler.ingest(bus, [frame])
+        for bus, frames in groupby(self._world.tick(now_ns), _bus):
+            self._assembler.ingest(bus, (frame for _, frame in frames))
         state = self._assembler.state(now_ns)
         self._pilot.add_odometry(self._odometry.update(state))
         since_ns = now_ns - START_NS
@@ -284,3 +286,7 @@ class _Loop:
     def _write(self, raw: RawFrame, now_ns: int) -> bool:
         self._world.receive(raw.bus, self._codec.frame(raw, now_ns))
         return True
+
+
+def _bus(sent: tuple[str, Frame]) -> str:
+    return sent[0]

@@ -16,6 +16,9 @@ LOOK_AHEAD_M = 100.0
 BLEND_S = 1.5  # an error is led back over this time of travel
 BLEND_MIN_M = 6.0
 
+_COUNT: F64 = np.arange(int(LOOK_AHEAD_M / GRID_M) + 1, dtype=np.float64)
+_GRID: F64 = _COUNT * GRID_M
+
 
 class PathAhead:
     """Samples of the way ahead, every `GRID_M` along the route from beside the car on.
@@ -37,40 +40,44 @@ class PathAhead:
             s_m: arc length of the route beside the car.
             aside: (m,) wished place left of the route's line at each sample of `route.s_m`; None: on it.
         """
-        count = int(LOOK_AHEAD_M / GRID_M) + 1
-        self.s_m: F64 = s_m + np.arange(count) * GRID_M
+        count = len(_COUNT)
+        self.s_m: F64 = s_m + _GRID
         first = s_m / GRID_M
         last = len(route.s_m) - 1
-        exact = np.clip(first + np.arange(count), 0.0, last)
+        exact = np.minimum(np.maximum(first + _COUNT, 0.0), last)
         index = np.minimum(exact.astype(np.int64), last - 1)
-        part = exact - index
+        part, after = exact - index, index + 1
 
         def mix(values: F64) -> F64:
             here: F64 = values[index]
-            mixed: F64 = here + part * (values[index + 1] - here)
+            mixed: F64 = here + part * (values[after] - here)
             return mixed
 
         yaw, curvature = mix(route.yaw_rad), mix(route.curvature_per_m)
         beyond = np.maximum(self.s_m - route.s_m[-1], 0.0)
-        x, y = mix(route.x_m) + beyond * np.cos(yaw), mix(route.y_m) + beyond * np.sin(yaw)
+        cos, sin = np.cos(yaw), np.sin(yaw)
+        x, y = mix(route.x_m) + beyond * cos, mix(route.y_m) + beyond * sin
         self.limit_mps = mix(route.limit_mps)
         wished = np.zeros(count) if aside is None else mix(aside)
         dx, dy = ego.x_m - float(x[0]), ego.y_m - float(y[0])
         c, s = math.cos(float(yaw[0])), math.sin(float(yaw[0]))
         self.offset_m = c * dy - s * dx
         self.heading_rad = math.remainder(ego.yaw_rad - float(yaw[0]), 2.0 * math.pi)
-        slopes = np.diff(wished, append=2 * wished[-1] - wished[-2]) / GRID_M
+        first_slope = float(wished[1] - wished[0]) / GRID_M
         slope = math.tan(min(max(self.heading_rad, -1.0), 1.0)) * (1.0 - float(curvature[0]) * self.offset_m)
         away = self.offset_m - float(wished[0])
-        offset = wished + _blend(away, slope - float(slopes[0]), max(BLEND_MIN_M, BLEND_S * ego.speed_mps), count)
-        slopes = np.gradient(offset, GRID_M)
+        offset = wished + _blend(away, slope - first_slope, max(BLEND_MIN_M, BLEND_S * ego.speed_mps))
+        slopes = np.empty(count)
+        slopes[1:-1] = (offset[2:] - offset[:-2]) / (2.0 * GRID_M)
+        slopes[-1] = (offset[-1] - offset[-2]) / GRID_M
         slopes[0] = slope
         bend = 1.0 - curvature * offset
-        self.x_m: F64 = x - np.sin(yaw) * offset
-        self.y_m: F64 = y + np.cos(yaw) * offset
+        self.x_m: F64 = x - sin * offset
+        self.y_m: F64 = y + cos * offset
         self.yaw_rad: F64 = yaw + np.arctan2(slopes, np.maximum(bend, 0.2))
-        steps = np.hypot(np.diff(self.x_m), np.diff(self.y_m))
-        self.along_m: F64 = np.concatenate([[0.0], np.cumsum(steps)])
+        steps = np.hypot(self.x_m[1:] - self.x_m[:-1], self.y_m[1:] - self.y_m[:-1])
+        self.along_m: F64 = np.zeros(count)
+        np.cumsum(steps, out=self.along_m[1:])
 
     def along_at(self, s_m: float) -> float:
         """Way of base_link from the car to beside arc length `s_m` of the route; negative behind."""
@@ -93,9 +100,9 @@ class PathAhead:
         return np.stack([c * x + s * y, c * y - s * x, turned], axis=1)
 
 
-def _blend(offset_m: float, slope: float, length_m: float, count: int) -> F64:
-    """(count,) a quintic from (offset, slope, 0) to (0, 0, 0) over `length_m`, every `GRID_M`."""
-    x = np.minimum(np.arange(count) * (GRID_M / length_m), 1.0)
+def _blend(offset_m: float, slope: float, length_m: float) -> F64:
+    """(n,) a quintic from (offset, slope, 0) to (0, 0, 0) over `length_m`, every `GRID_M`."""
+    x = np.minimum(_COUNT * (GRID_M / length_m), 1.0)
     cube = x * x * x
     found: F64 = offset_m * (1.0 - cube * (10.0 - x * (15.0 - 6.0 * x))) + slope * length_m * (x - cube * (6.0 - x * (8.0 - 3.0 * x)))
     return found
