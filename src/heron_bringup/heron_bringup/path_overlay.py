@@ -12,6 +12,7 @@ from heron_core.trajectory import STEP_S
 STATION_M = 0.2  # the ribbon is cut this fine, so that it bends with the lens
 ACROSS = 7  # points across it
 NEAR_M = 0.2  # nearer to the lens nothing is drawn
+REACH_M = 500.0  # of way; farther along the plan nothing is drawn
 SHIFT = 4  # fractional bits of cv2's drawing coordinates
 NEAR_BGR, FAR_BGR = np.array([90.0, 230.0, 60.0]), np.array([255.0, 170.0, 40.0])
 
@@ -26,7 +27,8 @@ def stations(points: NDArray[np.float32], spacing_m: float = STATION_M) -> tuple
         spacing_m: largest distance between stations.
 
     Returns:
-        (n, 3) x, y, yaw from the car's own place on, and (n,) seconds after the stamp. One station where the plan stands still.
+        (n, 3) x, y, yaw from the car's own place on, and (n,) seconds after the stamp. One station where the plan stands still; what a plan
+        says beyond `REACH_M` of way is left out.
     """
     poses = np.vstack([np.zeros((1, 3)), points[:, :3].astype(np.float64)])
     poses[:, 2] = np.unwrap(poses[:, 2])
@@ -34,6 +36,8 @@ def stations(points: NDArray[np.float32], spacing_m: float = STATION_M) -> tuple
     steps = np.hypot(*np.diff(poses[:, :2], axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps)])
     moving = np.concatenate([[True], steps > 1e-6])
+    kept = max(int(np.searchsorted(along, REACH_M)), 1)  # a bad policy's plan may go anywhere
+    poses, times, along, moving = poses[:kept], times[:kept], along[:kept], moving[:kept]
     fine = np.linspace(0.0, along[-1], 1 + int(np.ceil(along[-1] / spacing_m)))
     columns = [np.interp(fine, along[moving], column[moving]) for column in (*poses.T, times)]
     return np.stack(columns[:3], axis=1), columns[3]

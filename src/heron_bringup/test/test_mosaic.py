@@ -88,6 +88,17 @@ def test_points_behind_a_pinhole_camera_have_no_pixel_but_a_fisheye_may_see_them
     assert np.isfinite(project(wide, np.array([[0.9, 2.0, 0.5]]), 1.0)).all()
 
 
+@pytest.mark.parametrize("far_m", [1e4, 1e30])
+def test_a_plan_that_goes_anywhere_is_drawn_as_far_as_that_makes_sense(far_m: float) -> None:
+    points = straight_plan().points.copy()
+    points[20:, 0] = far_m
+    path, times = stations(points)
+    assert 0.0 < path[-1, 0] < 500.0
+    assert len(path) == len(times) < 5000
+    points[:, 0] = far_m
+    assert stations(points)[0].shape == (1, 3)
+
+
 def test_a_plan_that_starts_behind_the_camera_is_cut_at_the_lens_s_field():
     seen = camera("CAM_FRONT", 0)
     path, _ = stations(straight_plan().points)
