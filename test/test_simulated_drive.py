@@ -188,7 +188,8 @@ def test_a_policy_that_sends_nothing_is_a_failed_run(simulate: Callable[..., Run
     monkeypatch.setattr(OnnxPolicy, "plan", nothing)
     run = simulate("--scenario", "empty_road", "--seconds", 4, "--policy", "kinematic")
     assert run.code == cli.EXIT_FAILED and "no plan was made" in run.said and "Heron never drove" in run.said
-    assert run.report["engagement"]["engagements"] == 0 and run.report["driving"]["distance_m"] == 0.0
+    assert run.report["engagement"]["engagements"] == 0
+    assert run.report["driving"]["distance_m"] < 4.0 * 7.0 + 1.0  # rolls on as it began, with the safety driver at the wheel
 
 
 def test_who_never_engages_has_failed(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
