@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -24,19 +25,23 @@ class Sights:
         """Least distance of any of `places` (n, 2), which lie within `reach_m` of their mean, from any view; metres, inf if far from all."""
         if not len(self.begin):
             return math.inf
-        mean = places.mean(axis=0)
-        gap = (self.begin + self.end) / 2.0 - mean
-        near = np.hypot(gap[:, 0], gap[:, 1]) < np.hypot(*(self.end - self.begin).T) / 2.0 + reach_m + 2.0
-        return float(self._distances(places, self.begin[near], self.end[near]).min()) if near.any() else math.inf
+        x, y, half, *_ = self._views
+        mean_x, mean_y = places.mean(axis=0)
+        near = np.flatnonzero(np.hypot(x - mean_x, y - mean_y) < half + reach_m + 2.0)
+        if not len(near):
+            return math.inf
+        _, _, _, begin_x, begin_y, step_x, step_y, square = self._views[:, near]
+        east, north = places[:, :1] - begin_x, places[:, 1:] - begin_y
+        share = np.minimum(np.maximum((east * step_x + north * step_y) / square, 0.0), 1.0)
+        east -= share * step_x
+        north -= share * step_y
+        return math.sqrt(float((east * east + north * north).min()))
 
-    @staticmethod
-    def _distances(places: F64, begin: F64, end: F64) -> F64:
-        """(n, k) from places to segments."""
-        step = end - begin
-        gap = places[:, None, :] - begin
-        share = np.clip((gap * step).sum(axis=2) / (step**2).sum(axis=1), 0.0, 1.0)
-        found: F64 = np.sqrt(((gap - share[:, :, None] * step) ** 2).sum(axis=2))
-        return found
+    @cached_property
+    def _views(self) -> F64:
+        """(8, k) x and y of the middle, half the length, x and y of the begin, the way east and north, its length squared."""
+        step, middle = self.end - self.begin, (self.begin + self.end) / 2.0
+        return np.stack([*middle.T, np.hypot(*step.T) / 2.0, *self.begin.T, *step.T, (step**2).sum(axis=1)])
 
 
 def sights_of(network: RoadNetwork) -> Sights:

@@ -68,7 +68,7 @@ class _Builder:
 
     def _node(self, x: float, y: float, reach_m: float) -> int:
         for index, (a, b) in enumerate(self._nodes):
-            if math.hypot(x - a, y - b) < reach_m:
+            if abs(x - a) < reach_m and math.hypot(x - a, y - b) < reach_m:
                 return index
         self._nodes.append((x, y))
         return len(self._nodes) - 1
