@@ -9,10 +9,10 @@ from heron_sim.drawing.models_house import house_rows, tree_rows
 from heron_sim.drawing.models_signal import SIGNAL_ID, signal_shapes
 from heron_sim.drawing.models_street import sign_rows, street_light_rows
 from heron_sim.drawing.shapes import COLUMNS, F32, ID, placed
-from heron_sim.roads.town import Town
+from heron_sim.roads.town import PARKED_M, Town
 
 STATIC_ID = 10_000  # instance id of the first thing that stands about
-PARKED_M = ((4.4, 1.75, 1.50), (4.4, 1.75, 1.45), (4.4, 1.75, 1.90), (4.4, 1.75, 1.80))  # length, width, height by look % 4
+PARKED_HEIGHTS_M = (1.50, 1.45, 1.90, 1.80)  # by the body that the look picks
 
 
 def town_shapes(town: Town, lamps_on: bool) -> F32:
@@ -44,7 +44,7 @@ def town_shapes(town: Town, lamps_on: bool) -> F32:
     for sign in town.signs:
         add(sign_rows(sign.kind), sign.x_m, sign.y_m, sign.yaw_rad)
     for parked in town.parked:
-        add(car_rows(*PARKED_M[parked.look % len(PARKED_M)], parked.look, Lit()), parked.x_m, parked.y_m, parked.yaw_rad)
+        add(car_rows(*PARKED_M, PARKED_HEIGHTS_M[parked.look % len(PARKED_HEIGHTS_M)], parked.look, Lit()), parked.x_m, parked.y_m, parked.yaw_rad)
     if len(parts) - 1 > SIGNAL_ID - STATIC_ID:
         raise ValueError(f"{len(parts) - 1} things stand in town {town.name}, at most {SIGNAL_ID - STATIC_ID}; make it smaller")
     return np.concatenate([*parts, signal_shapes(town.network)])

@@ -13,12 +13,11 @@ from heron_sim.driving.expert_actors import Seen
 from heron_sim.driving.expert_path import LOOK_AHEAD_M, PathAhead
 from heron_sim.driving.expert_route import GRID_M, SLOW_DOWN_MPS2, RouteMap
 from heron_sim.driving.explain import Reason
-from heron_sim.roads.town import Town
+from heron_sim.roads.town import PARKED_M, Town
 from heron_sim.truth import Actor, ActorKind, EgoTruth, Truth
 
 F64 = NDArray[np.float64]
 
-PARKED_M = (4.4, 1.75)  # length and width of a parked car's box
 ROOM_M, WORK_ROOM_M, GUIDE_ROOM_M = 0.55, 0.6, 0.9  # at the car's side
 ALONG_M = 1.5  # before and behind what is passed
 SHIFT_M = 16.0  # over which the car moves to the side

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 
 from heron_core.se2 import wrap_angle
 from heron_sim.driving.geometry import Box, box_of_actor, contact_point, distance, overlap, time_to_contact, velocity
-from heron_sim.roads.town import Town
-from heron_sim.truth import Actor, ActorKind, EgoTruth, Truth
+from heron_sim.roads.town import PARKED_M, Town
+from heron_sim.truth import Actor, EgoTruth, Truth
 
 STANDS_MPS = 0.1
 APART_S = 1.0  # a contact is over when there was none for so long
@@ -28,10 +28,8 @@ REAR_M = 0.6  # depth of the zone at the car's rear, and of that at its front
 NEAR_M = 6.0  # gaps are measured to what is nearer
 TTC_M = 40.0
 NEAR_MISS_S = 0.95  # nuPlan's bound of time to collision
-PARKED_M = (4.4, 1.75)
 POLES_M = {"tree": 0.4, "street light": 0.2, "sign": 0.1, "signal mast": 0.25}
 CELL_M = 20.0
-VRU = (ActorKind.PEDESTRIAN, ActorKind.BICYCLE, ActorKind.GUIDE)
 
 
 @dataclass(frozen=True)

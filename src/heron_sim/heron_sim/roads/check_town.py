@@ -10,10 +10,9 @@ import numpy as np
 
 from heron_sim.roads.line import F64
 from heron_sim.roads.sights import sights_of
-from heron_sim.roads.town import Building, ParkedCar, Sign, StreetLight, Surface, Town, Tree
+from heron_sim.roads.town import PARKED_M, Building, ParkedCar, Sign, StreetLight, Surface, Town, Tree
 
 CROWN = 0.3  # of a tree's height: radius of its crown
-PARKED_M = (4.4, 1.75)  # length and width of a parked car
 _CELL_M = 0.15
 _SPREAD = np.stack(np.meshgrid(np.linspace(-0.5, 0.5, 25), np.linspace(-0.5, 0.5, 17)), axis=2).reshape(-1, 2)
 

@@ -89,6 +89,9 @@ class Sign:
     yaw_rad: float
 
 
+PARKED_M = (4.4, 1.75)  # length and width of every parked car's box
+
+
 @dataclass(frozen=True)
 class ParkedCar:
     """A car that stands beside the lanes all day: middle, direction, and a number that decides its looks."""
