@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_sim.config import WorkZoneConfig
-from heron_sim.traffic.vehicles import EGO, NONE, Vehicles
+from heron_sim.traffic.vehicles import NONE, Vehicles
 from heron_sim.traffic.workzone import WorkZone
 
 CALM_MPS2 = 1.5  # nobody is stopped who would have to brake harder than this, 1.5 s after he saw it
+EARLY_M = 40.0  # before that, so that cars ahead of the ego car are stopped with it
 LET_OTHERS_S = 15.0  # those of the other direction who wait longer are let through in between
 OTHERS_MPS = 6.0
 OTHERS_GO_S = 7.0  # at least, once they may
@@ -21,8 +22,8 @@ OTHERS_GO_S = 7.0  # at least, once they may
 class Guide:
     """The one guide's decisions; `step` first, then `stop` (the ego car's lane waits) and `others_stop`.
 
-    The cycle (STOP for `stop_s`, GO for `go_s`) begins as the ego car comes near; a change is put off while somebody could not follow it calmly
-    or is still inside.
+    The lane is stopped as the ego car comes near, and then the cycle (STOP for `stop_s`, GO for `go_s`) begins; a change is put off while somebody
+    could not follow it calmly or is still inside.
     """
 
     zone: WorkZone
@@ -35,11 +36,11 @@ class Guide:
     _others_wait_s: float = 0.0
     _others_until_s: float = -1.0
 
-    def step(self, cars: Vehicles, time_s: float, dt_s: float) -> None:
-        """Decides for the next step."""
+    def step(self, cars: Vehicles, time_s: float, dt_s: float, ego_left_m: float, ego_mps: float) -> None:
+        """Decides for the next step; `ego_left_m`: along the route from the ego car's front bumper to the stop line."""
         inside, others_inside, near, far_waits = self._look(cars)
         self._others_wait_s = self._others_wait_s + dt_s if far_waits else 0.0
-        wished = self._wished(cars, time_s, near)
+        wished = self._wished(time_s, near, ego_left_m, ego_mps)
         if wished and not self.stop:
             if not near:
                 self.stop, self._changed_s = True, time_s
@@ -59,21 +60,17 @@ class Guide:
         into = (time_s - self._since_s) % (self.config.stop_s + self.config.go_s)
         return self.config.stop_s - into
 
-    def _wished(self, cars: Vehicles, time_s: float, near: bool) -> bool:
+    def _wished(self, time_s: float, near: bool, ego_left_m: float, ego_mps: float) -> bool:
         """Whether the ego car's lane should be stopped."""
-        if self._since_s is None:
-            for i in range(len(cars.role)):
-                if cars.role[i] == EGO and cars.lane[i] >= 0:
-                    d = self._ego_distance(cars, i)
-                    v = float(cars.v[i])
-                    if 0.0 < d < max(25.0, v * v / (2.0 * CALM_MPS2) + 1.5 * v + 8.0):
-                        self._since_s = time_s
+        if self._since_s is None and ego_left_m > 0.0:
+            early_m = ego_left_m - max(25.0, ego_mps * ego_mps / (2.0 * CALM_MPS2) + 1.5 * ego_mps + 8.0)
+            if early_m < 0.0:
+                self._since_s = time_s
+            elif early_m < EARLY_M:
+                return True
         if time_s < self._others_until_s or (self._since_s is not None and self._stop_left(time_s) > 0.0):
             return True
         return self._others_wait_s > LET_OTHERS_S and not (near and not self.stop)
-
-    def _ego_distance(self, cars: Vehicles, i: int) -> float:
-        return self._distance(cars, i) - float(cars.length[i]) / 2.0
 
     def _distance(self, cars: Vehicles, i: int) -> float:
         """From a vehicle's middle to the stop line along its way; far if it does not come there."""

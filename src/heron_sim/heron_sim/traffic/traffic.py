@@ -198,15 +198,16 @@ class Traffic:
         self._actors = None
         self._ego.update(ego)
         row = len(self._kinds)
+        front_m = self._ego.route_s_m + float(self._ego_length[0]) / 2.0
         if self._lead is not None:
             self._lead.step(time_s)
         if self._cut_in is not None:
             self._cut_in.step(time_s, row)
         if self._steps_out is not None:
-            self._steps_out.step(self._ego.route_s_m + float(self._ego_length[0]) / 2.0, ego.speed_mps)
+            self._steps_out.step(front_m, ego.speed_mps)
         if self._guide is not None:
-            self._guide.step(cars, time_s, dt_s)
             zone = self._guide.zone
+            self._guide.step(cars, time_s, dt_s, zone.stop_m - front_m, ego.speed_mps)
             self._gates[0] = zone.lane, zone.stop_m - zone.lane_start_m, float(self._guide.stop)
             self._gates[1] = zone.beside, zone.beside_stop_m, float(self._guide.others_stop)
         _, arrived = step_all(
