@@ -95,7 +95,8 @@ def run_matrix(
                 try:
                     row = done.result()
                 except BrokenExecutor as error:
-                    raise MatrixError(f"a process of the matrix died near {job.scenario.name}, seed {job.seed}: {error}") from error
+                    text = f"a process of the matrix died near {job.scenario.name}, seed {job.seed} (killed, or out of memory)"
+                    raise MatrixError(f"{text}; {len(rows)} of {len(wanted)} drives are kept, the same command goes on") from error
                 file.write(json.dumps(row, sort_keys=True) + "\n")
                 file.flush()
                 rows[job.key] = row

@@ -83,7 +83,7 @@ def load_scenario(name: str, folder: Path) -> Scenario:
 
 
 def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
-    """The scenario for another time; None: as long as it says. A shorter one must drive less far in proportion, and need not have stopped.
+    """The scenario for another time; None: as long as it says. A shorter one must drive less far, and need not have stopped.
 
     Raises:
         InputError: a time that no scenario may last.
@@ -92,7 +92,8 @@ def lasting(scenario: Scenario, seconds: float | None) -> Scenario:
         return scenario
     config, criteria = scenario.config, scenario.config.criteria
     if seconds < config.seconds:
-        criteria = replace(criteria, distance_m=criteria.distance_m * seconds / config.seconds, must_stop=False, must_stop_for_guide=False)
+        least_m = criteria.distance_m * (seconds / config.seconds) ** 2  # as one who gathers way from standstill
+        criteria = replace(criteria, distance_m=least_m, must_stop=False, must_stop_for_guide=False)
     try:
         return replace(scenario, config=replace(config, seconds=seconds, criteria=criteria))
     except ValueError as error:

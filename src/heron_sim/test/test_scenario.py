@@ -93,7 +93,7 @@ def test_a_scenario_may_last_longer_or_shorter() -> None:
     assert lasting(town, 7.0).config.traffic == town.config.traffic
     guide = load_scenario("traffic_guide", CONFIG)
     half, longer = lasting(guide, guide.config.seconds / 2.0).config.criteria, lasting(guide, guide.config.seconds + 1.0).config.criteria
-    assert (half.distance_m, half.must_stop_for_guide) == (guide.config.criteria.distance_m / 2.0, False)
+    assert (half.distance_m, half.must_stop_for_guide) == (guide.config.criteria.distance_m / 4.0, False)
     assert longer == guide.config.criteria
     assert longer.must_stop_for_guide
     with pytest.raises(InputError, match=r"town: seconds = 0.0, allowed 1"):

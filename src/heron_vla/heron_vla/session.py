@@ -40,7 +40,7 @@ class OnnxPolicy:
             warm_up: plans on zeros before the first real one.
 
         Raises:
-            PolicyError: ONNX Runtime cannot open the graph.
+            PolicyError: ONNX Runtime cannot open the graph, or cannot run it.
         """
         import onnxruntime
 
@@ -84,7 +84,7 @@ class OnnxPolicy:
         """(40, 4) float32: x, y, yaw, speed in base_link at the frame set's stamp.
 
         Raises:
-            PolicyError: inputs that are not as declared, or an output that is not finite; nothing of it is passed on.
+            PolicyError: inputs that are not as declared, or a graph that fails, or an output that is not finite; nothing of it is passed on.
         """
         if request.ego_history.shape != self._ego.shape[1:] or not np.isfinite(request.ego_history).all():
             raise PolicyError(f"ego history is {request.ego_history.shape} or not finite, the policy wants {self._ego.shape[1:]}")
@@ -111,4 +111,7 @@ class OnnxPolicy:
         self._trajectory.fill(np.nan)  # an output that was not written must not look like the last plan
         for name, value in images.items():
             self._binding.bind_ortvalue_input(name, value)
-        self._session.run_with_iobinding(self._binding)
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:  # ONNX Runtime's own have no common base but this
+            raise PolicyError(f"{self.folder.graph_path}: the graph fails when it is run: {str(error).strip()}") from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from heron_core.arrays import address, read_only
@@ -85,6 +88,20 @@ def test_the_next_plan_does_not_change_the_last(policy: OnnxPolicy) -> None:
 def test_history_that_is_not_finite_gives_no_plan(policy: OnnxPolicy, value: float) -> None:
     with pytest.raises(PolicyError, match="not finite"):
         policy.plan(request(value, 0.0))
+
+
+def test_a_graph_that_fails_when_it_is_run_is_said(folder: Path, tmp_path: Path) -> None:
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    graph = onnx.load(str(broken / "driver.onnx"))
+    for node in graph.graph.node:
+        node.output[:] = ["whole" if name == "trajectory" else name for name in node.output]
+    graph.graph.node.append(onnx.helper.make_node("Concat", ["whole", "whole"], ["trajectory"], axis=1))  # 80 points, not the declared 40
+    was = hashlib.sha256((broken / "driver.onnx").read_bytes()).hexdigest()
+    (broken / "driver.onnx").write_bytes(graph.SerializeToString())
+    now = hashlib.sha256((broken / "driver.onnx").read_bytes()).hexdigest()
+    (broken / "policy.yaml").write_text((broken / "policy.yaml").read_text().replace(was, now))
+    with pytest.raises(PolicyError, match=r"driver.onnx: the graph fails when it is run: .*Concat"):
+        OnnxPolicy(load_policy(broken))
 
 
 def test_the_same_bytes_every_time(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class DrivingResult:
         )
         found = [f"{what}: {value:.3g}{unit}, allowed {limit:g}{unit}" for what, value, limit, unit in at_most if value > limit + 1e-9]
         if self.distance_m < criteria.distance_m:
-            found.append(f"distance: {self.distance_m:.0f} m, at least {criteria.distance_m:g} m{self._stuck(said)}")
+            found.append(f"distance: {self.distance_m:.0f} m, at least {criteria.distance_m:.3g} m{self._stuck(said)}")
         if criteria.must_stop and not self.stops:
             found.append("it never stood still, and had to stop")
         if criteria.must_stop_for_guide and not self.stops_for_guide:
