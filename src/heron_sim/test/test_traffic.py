@@ -182,7 +182,7 @@ def test_same_seed_same_actors_in_another_process() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=300,
     )
     assert there.stdout.strip() == digest(7) != digest(8)
 
