@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from drives import ROOT, Run, heron, report_of
 from recordings import bytes_of, noise_jpeg
@@ -190,6 +191,13 @@ def test_a_policy_that_sends_nothing_is_a_failed_run(simulate: Callable[..., Run
     assert run.code == cli.EXIT_FAILED and "no plan was made" in run.said and "Heron never drove" in run.said
     assert run.report["engagement"]["engagements"] == 0
     assert run.report["driving"]["distance_m"] < 4.0 * 7.0 + 1.0  # rolls on as it began, with the safety driver at the wheel
+
+
+def test_a_policy_whose_plans_go_anywhere_is_told_so(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OnnxPolicy, "plan", lambda self, request: np.full((40, 4), 1e30, np.float32))
+    run = simulate("--scenario", "empty_road", "--seconds", 2, "--policy", "kinematic")
+    assert run.code == cli.EXIT_FAILED and "control refused every plan: " in run.said and "Heron never drove" in run.said
+    assert run.report["engagement"]["engagements"] == 0
 
 
 def test_who_never_engages_has_failed(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:

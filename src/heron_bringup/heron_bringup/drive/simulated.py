@@ -81,7 +81,15 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
         say("drawing the pictures")
         _pictures(options, scenario, vehicle, result, report, budget.total, say, progress)
     broken = () if result.stopped else report["scenario"]["failures"]  # it was not let come so far
-    return DriveOutcome(report, (*failures(report, result), *broken), result.stopped)
+    return DriveOutcome(report, (*failures(report, result), *_refused(report), *broken), result.stopped)
+
+
+def _refused(report: dict[str, Any]) -> tuple[str, ...]:
+    """That control took no plan at all, and why."""
+    refused = {reason: count for reason, count in report.get("plans_rejected", {}).items() if count}
+    if not refused or sum(refused.values()) < report["plans"]:
+        return ()
+    return (f"control refused every plan: {', '.join(f'{count} {reason}' for reason, count in refused.items())}",)
 
 
 class _Telling:

@@ -177,7 +177,11 @@ class Traffic:
         self._walker_mode = walkers.mode
 
     def _note(self, missing: dict[str, int]) -> None:
-        self.notes += tuple(f"{number} of the wished {kind}s found no room within {self._config.around_m:g} m" for kind, number in missing.items())
+        many = {"bus": "buses"}
+        self.notes += tuple(
+            f"{number} of the wished {many.get(kind, kind + 's')} found no room within {self._config.around_m:g} m of the route"
+            for kind, number in missing.items()
+        )
 
     def _identity(self) -> int:
         identity = self._next_id
