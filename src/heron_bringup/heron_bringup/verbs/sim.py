@@ -81,6 +81,7 @@ def matrix(
         *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
     with bar as progress:
         task = progress.add_task("driving", total=len(wanted))
@@ -89,6 +90,8 @@ def matrix(
             rows.append(row)
             failed = sum(not each["passed"] for each in rows)
             progress.update(task, advance=1, description=f"driving, {failed} failed" if failed else "driving")
+            if not console.is_terminal and len(rows) % max(len(wanted) // 20, 1) == 0:  # no bar is seen
+                console.print(f"  {len(rows)} of {len(wanted)} drives, {failed} failed", highlight=False)
 
         try:
             rows = run_matrix(wanted, out, workers or len(os.sched_getaffinity(0)), on_row)
