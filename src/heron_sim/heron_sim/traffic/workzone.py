@@ -16,6 +16,7 @@ from heron_sim.truth import Actor, ActorKind
 
 TAPER_M = 14.0
 STOP_BEFORE_GUIDE_M = 2.5
+RETURN_M = 9.0  # the others wait so far beyond the zone, where the ego car returns to its lane
 SEARCH_M = 250.0
 QUEUES_M = (22.0, 9.0)  # room before the stop lines, if there is any such place; else this
 CONE_EVERY_M = 3.5
@@ -130,7 +131,7 @@ def _zone_at(network: RoadNetwork, net: LaneTable, route: Route, config: WorkZon
     s_other, left = other.line.nearest(middle.x, middle.y)
     same = bool(net.lanes.beside_same[index])
     left_m = -left if same else left
-    near, far = lane.line.at(stop), lane.line.at(end + STOP_BEFORE_GUIDE_M)
+    near, far = lane.line.at(stop), lane.line.at(end + RETURN_M)
     at_near, at_far = (other.line.nearest(place.x, place.y)[0] for place in (near, far))
     beside_stop, beside_end = (at_near, at_far) if same else (at_far, at_near)
     off_route = (abs(route.line.nearest(place.x, place.y, start + s)[1]) for s in (stop, full, leave, end) for place in [lane.line.at(s)])
