@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_core.errors import HeronError, InputError
+from heron_runtime.watchdog import die_with_parent
 from heron_sim.config import LARGEST_SEED
 from heron_sim.scenario import Scenario
 
@@ -87,7 +88,9 @@ def run_matrix(
         return [rows[job.key] for job in wanted]
     with path.open("a", encoding="utf-8") as file, one_thread_each():
         others = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(min(workers, len(missing)), multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_the_parent)
+        pool = ProcessPoolExecutor(
+            min(workers, len(missing)), multiprocessing.get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),)
+        )
         try:
             coming: dict[Future[Row], Job] = {pool.submit(task or drive, job): job for job in missing}
             for done in as_completed(coming):
@@ -238,5 +241,7 @@ def one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def _begin_worker(parent_pid: int) -> None:
+    """Ctrl-C is the parent's to handle; a worker does not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent(parent_pid)

@@ -33,3 +33,10 @@ def sleeps_after_zero(job: Job) -> Row:
     if job.seed:
         time.sleep(60.0)
     return quick(job)
+
+
+def tells_who(job: Job) -> Row:
+    """Writes its process id into the folder of its vehicle, and takes a minute."""
+    Path(job.vehicle, "pid").write_text(str(os.getpid()), encoding="utf-8")
+    time.sleep(60.0)
+    return quick(job)

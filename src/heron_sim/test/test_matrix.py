@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from matrix_tasks import counted, dies_at_two, quick, sleeps_after_zero
+from matrix_tasks import counted, dies_at_two, quick, sleeps_after_zero, tells_who
 
 from heron_core.errors import InputError
 from heron_sim.config import RouteConfig, ScenarioConfig
@@ -97,6 +97,26 @@ def test_what_decides_a_drive_is_in_its_fingerprint(tmp_path: Path) -> None:
     assert prints(scenario("a"), latency_s=0.2) != first[:1]
     (car / "limits.yaml").write_text("a: 2\n")
     assert prints(scenario("a")) != first[:1]
+
+
+def test_no_process_outlives_a_matrix_that_is_killed(tmp_path: Path) -> None:
+    matrix = multiprocessing.get_context("fork").Process(target=run_matrix, args=(made(range(1), tmp_path), tmp_path, 1, print, tells_who))
+    matrix.start()
+    pid = wait_for_text(tmp_path / "pid")
+    matrix.kill()
+    matrix.join()
+    until = time.monotonic() + 20.0
+    while Path("/proc", pid).exists() and "Z" not in Path("/proc", pid, "stat").read_text().split()[2]:
+        assert time.monotonic() < until, f"process {pid} still runs"
+        time.sleep(0.05)
+
+
+def wait_for_text(path: Path) -> str:
+    until = time.monotonic() + 60.0
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < until, f"{path} never came"
+        time.sleep(0.05)
+    return path.read_text()
 
 
 def test_a_process_that_dies_is_named_and_what_was_done_is_kept(tmp_path: Path) -> None:

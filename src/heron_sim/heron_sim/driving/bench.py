@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from threading import Barrier
 
 from heron_core.errors import HeronError
+from heron_runtime.watchdog import die_with_parent
 from heron_sim.matrix import one_thread_each
 from heron_sim.scenario import Scenario, lasting
 
@@ -62,16 +64,17 @@ def measured(vehicle: Path, scenario: Scenario, seed: int, processes: int, laten
     context = multiprocessing.get_context("spawn")
     with (
         one_thread_each(),
-        ProcessPoolExecutor(processes, context, initializer=_joins, initargs=(context.Barrier(processes),)) as pool,
+        ProcessPoolExecutor(processes, context, initializer=_joins, initargs=(context.Barrier(processes), os.getpid())) as pool,
     ):
         spans = [each.result() for each in [pool.submit(_timed, vehicle, scenario, seed + i, latency_s) for i in range(processes)]]
     wall_s = max(end for _, end, _ in spans) - min(begin for begin, _, _ in spans)
     return Speed(scenario.config.seconds * processes, wall_s, sum(cpu_s / (end - begin) for begin, end, cpu_s in spans) / processes)
 
 
-def _joins(together: Barrier) -> None:
+def _joins(together: Barrier, parent_pid: int) -> None:
     global _together
     _together = together
+    die_with_parent(parent_pid)
 
 
 def _timed(vehicle: Path, scenario: Scenario, seed: int, latency_s: float | None) -> tuple[float, float, float]:
