@@ -16,7 +16,7 @@ from heron_sim.truth import Actor, ActorKind
 
 TAPER_M = 14.0
 STOP_BEFORE_GUIDE_M = 2.5
-RETURN_M = 9.0  # the others wait so far beyond the zone, where the ego car returns to its lane
+RETURN_M = 6.0  # the others wait so far beyond the zone, where the ego car returns to its lane
 SEARCH_M = 250.0
 QUEUES_M = (22.0, 9.0)  # room before the stop lines, if there is any such place; else this
 CONE_EVERY_M = 3.5
