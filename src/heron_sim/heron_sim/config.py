@@ -146,7 +146,7 @@ class CriteriaConfig:
         distance_m: at least.
         disengagements: at most.
         guide_signs_run, pedestrians_not_yielded: at most.
-        must_stop: the car must have stood still at least once, whatever for.
+        must_stop: the car must have stood still for a second at least once, whatever for.
         must_stop_for_guide: at least once before a guide who showed stop.
     """
 

@@ -221,7 +221,7 @@ def test_stops_are_counted_after_having_moved() -> None:
     assert result.stood_s == pytest.approx(0.05 * (39 + 30 + 30 + 15), abs=0.06)
     assert faults(result) == []
     assert result.failures(CriteriaConfig(must_stop=True)) == []
-    assert judged(straight(30.0), 3.0).failures(CriteriaConfig(must_stop=True)) == ["it never stood still, and had to stop"]
+    assert judged(straight(30.0), 3.0).failures(CriteriaConfig(must_stop=True)) == ["it never stood still for a second, and had to stop"]
 
 
 def test_a_stop_before_the_guide_is_one_for_him() -> None:

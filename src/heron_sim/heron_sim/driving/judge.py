@@ -131,7 +131,7 @@ class DrivingResult:
         if self.distance_m < criteria.distance_m:
             found.append(f"distance: {self.distance_m:.0f} m, at least {criteria.distance_m:.3g} m{self._stuck(said)}")
         if criteria.must_stop and not self.stops:
-            found.append("it never stood still, and had to stop")
+            found.append("it never stood still for a second, and had to stop")
         if criteria.must_stop_for_guide and not self.stops_for_guide:
             found.append("it never stood still for the guide, and had to")
         return found
