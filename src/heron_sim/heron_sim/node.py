@@ -180,7 +180,7 @@ class ExpertNode(HeronNode):
     def report(self) -> dict[str, Any]:
         """Plans, and their digest as a policy's."""
         return {
-            "policy": {"name": "expert", "digest": "expert"},
+            "policy": {"name": "expert"},
             "plans": self._plans,
             "trajectory_sha256": self._digest.hexdigest(),
             "frame_sets_dropped": self._worker.dropped,

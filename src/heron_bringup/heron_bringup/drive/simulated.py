@@ -97,7 +97,7 @@ class _Telling:
 
     def __init__(self, progress: Progress, seconds: float) -> None:
         self._progress, self._seconds = progress, seconds
-        self._said, self._speed_mps, self._way_m, self._last = "", 0.0, 0.0, (0.0, 0.0)
+        self._said, self._speed_mps, self._way_m = "", 0.0, 0.0
         self._told_ns = 0
 
     def hear(self, message: Any) -> None:
@@ -105,10 +105,8 @@ class _Telling:
         if isinstance(message, Explanation):
             self._said = message.english
         elif isinstance(message, Truth):
-            ego = message.ego
-            if self._speed_mps or ego.speed_mps:
-                self._way_m += ego.speed_mps * 0.1
-            self._speed_mps = ego.speed_mps
+            self._speed_mps = message.ego.speed_mps
+            self._way_m += self._speed_mps * 0.1
 
     def time(self, now_ns: int) -> None:
         """Tells, ten times in a simulated second at most."""
