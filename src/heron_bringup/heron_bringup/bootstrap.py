@@ -14,6 +14,7 @@ from heron_bringup.provision.stamp import read_stamp, venv_digest, workspace_dig
 from heron_bringup.provision.underlay import Underlay, find_underlay
 from heron_bringup.provision.venv import UNFINISHED, make_venv
 from heron_bringup.provision.workspace import build_workspace
+from heron_bringup.verbs import verb_modules
 
 EXIT_WRONG_USE = 2
 
@@ -86,7 +87,7 @@ class Setup:
 def describe(root: Path) -> str:
     """The help of a clone that is not set up yet: the verbs with the first line of their modules."""
     lines = ["Usage: ./heron VERB [OPTIONS]", "", "The first start sets up this clone: 1.2 GB in .venv, build and install.", ""]
-    for path in sorted((root / "src/heron_bringup/heron_bringup/verbs").glob("[a-z]*.py")):
+    for path in verb_modules(root / "src/heron_bringup/heron_bringup/verbs"):
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
         lines.append(f"  {path.stem:10}{summary}")
     return "\n".join([*lines, "", "Examples:", "  ./heron setup", "  ./heron test", "  ./heron VERB --help"])

@@ -1,7 +1,7 @@
 """`heron VERB`: finds the verb's module and runs its typer app; imports nothing of the other verbs.
 
 A verb is a module `heron_bringup/verbs/<verb>.py` whose docstring's first line says what it does and whose `app` is a
-`typer.Typer`. A verb exists when its module does.
+`typer.Typer`. A verb exists when its module does. A module `<verb>_<command>.py` beside it is one of its commands.
 """
 
 import ast
@@ -9,6 +9,8 @@ import errno
 import importlib
 import sys
 from pathlib import Path
+
+from heron_bringup.verbs import verb_modules
 
 EXIT_DONE, EXIT_FAILED, EXIT_WRONG_USE, EXIT_STOPPED = 0, 1, 2, 130
 """Done; the run failed its own criteria; wrong use or input; Ctrl-C."""
@@ -21,6 +23,7 @@ EXAMPLES = {
     "bench": ("./heron bench",),
     "camera": ("./heron camera undistort PHOTOS --calibration CALIBRATION --out OUT",),
     "control": ("./heron control tune --out OUT",),
+    "model": ("./heron model train --preset tiny --out MODEL",),
     "sim": ("./heron sim list", "./heron sim matrix town traffic_guide --seeds 0:20 --out OUT"),
     "test": ("./heron test", "./heron test --slow -k lockstep"),
     "setup": ("./heron setup",),
@@ -29,10 +32,8 @@ EXAMPLES = {
 
 def verbs() -> dict[str, str]:
     """Verb -> first line of its module's docstring, read without importing it."""
-    found = {}
-    for path in sorted((Path(__file__).parent / "verbs").glob("[a-z]*.py")):
-        found[path.stem.rstrip("_").replace("_", "-")] = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
-    return found
+    paths = verb_modules(Path(__file__).parent / "verbs")
+    return {path.stem: (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0] for path in paths}
 
 
 def overview(known: dict[str, str]) -> str:
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
 
     from heron_core.errors import HeronError
 
-    app = importlib.import_module(f"heron_bringup.verbs.{verb.replace('-', '_')}").app
+    app = importlib.import_module(f"heron_bringup.verbs.{verb}").app
     try:
         code = typer.main.get_command(app).main(args=rest, prog_name=f"./heron {verb}", standalone_mode=True)
     except SystemExit as stop:
