@@ -46,6 +46,8 @@ SLOTS = (
 )
 LANGUAGES = {"en": "<en>", "ja": "<ja>"}  # the token that begins an explanation
 PAD, END = "<pad>", "<end>"
+SPECIALS = (PAD, END, *LANGUAGES.values(), *(token for slot in SLOTS for token in slot.tokens))
+"""The first ids of every tokenizer, in this order from 0."""
 
 
 def views() -> tuple[VirtualCamera, ...]:

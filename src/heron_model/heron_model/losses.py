@@ -1,0 +1,85 @@
+"""What DriveHeron is taught, and how much each lesson counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from heron_model.layout import SLOTS
+from heron_model.model import SCALE, WORDS, Output
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the parts.
+
+    Attributes:
+        trajectory: smooth L1 of x, y, yaw and speed, each over its scale.
+        columns: how much x, y, yaw and speed count.
+        thoughts: cross-entropy per slot.
+        speech: cross-entropy of words.
+        dense: depth, actors, own lane per patch.
+        where, lamp: place and state of our traffic light in the branch of high resolution.
+        lead: distance and speed of who is ahead.
+    """
+
+    trajectory: float = 4.0
+    columns: tuple[float, float, float, float] = (1.0, 1.5, 1.0, 0.7)
+    thoughts: float = 0.1
+    speech: float = 0.1
+    dense: float = 0.3
+    where: float = 0.05
+    lamp: float = 0.2
+    lead: float = 0.1
+
+
+def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | None = None) -> dict[str, Tensor]:
+    """`total` and its parts before they are weighted; a part whose targets the batch lacks is absent.
+
+    Args:
+        output: of the model.
+        batch: see `sample_reader.collate`.
+        config: weights.
+    """
+    config = config or LossConfig()
+    weight = batch.get("weight", torch.ones(len(batch["command"])))
+    parts: dict[str, Tensor] = {}
+    scale = output.trajectory.new_tensor(SCALE)
+    columns = output.trajectory.new_tensor(config.columns)
+    error = F.smooth_l1_loss(output.trajectory / scale, batch["trajectory"] / scale, reduction="none", beta=0.1)
+    parts["trajectory"] = ((error * columns).mean((1, 2)) * weight).sum() / weight.sum().clamp(min=1e-6)
+    for slot, logits, target in zip(SLOTS, output.thoughts.float().split(WORDS, 1), batch["thoughts"].unbind(1), strict=True):
+        parts[f"think_{slot.name}"] = _cross_entropy(logits, target)
+    total = config.trajectory * parts["trajectory"] + config.thoughts * sum(parts[f"think_{slot.name}"] for slot in SLOTS)
+    if output.speech is not None:
+        spoken = batch["speech_ids"]
+        target = spoken[:, 1:].masked_fill(spoken[:, 1:] == spoken.new_tensor(0), -100)
+        parts["speech"] = _cross_entropy(output.speech[:, :-1].float().flatten(0, 1), target.flatten())
+        total = total + config.speech * parts["speech"]
+    if "where" in batch and "where" in output.aux:
+        known = batch["lamp"] >= 0
+        taught = -(batch["where"] * output.aux["where"].float()).sum(1)
+        parts["where"] = (taught * known).sum() / known.sum().clamp(min=1)
+        parts["lamp"] = _cross_entropy(output.aux["lamp"].float(), torch.where(known, batch["lamp"], -100))
+        total = total + config.where * parts["where"] + config.lamp * parts["lamp"]
+    dense = [(output.aux[f"dense.{name}"].float() - batch[f"dense_{name}"]).abs().mean() for name in ("front", "narrow") if f"dense_{name}" in batch]
+    if dense:
+        parts["dense"] = torch.stack(dense).mean()
+        total = total + config.dense * parts["dense"]
+    if "lead" in batch:
+        there = torch.isfinite(batch["lead"]).all(1)
+        wrong = F.smooth_l1_loss(output.aux["lead"].float(), torch.nan_to_num(batch["lead"]), reduction="none", beta=0.1).mean(1)
+        parts["lead"] = (wrong * there).sum() / there.sum().clamp(min=1)
+        total = total + config.lead * parts["lead"]
+    return {"total": total, **parts}
+
+
+def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean over those with a target; 0 without any."""
+    if not bool((target >= 0).any()):
+        return logits.sum() * 0.0
+    return F.cross_entropy(logits, target)

@@ -1,0 +1,112 @@
+"""The tokenizer of presets that are trained from nothing: byte-pair encoding over the grammars' own sentences.
+
+Text is folded (NFKC, lower case, no closing punctuation) and cut into words, digits and runs of one Japanese script before pairs are merged, so that no token holds
+half a phrase. Characters that the grammars never use fall back to their bytes: any text encodes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer as HfTokenizer
+
+from heron_model.layout import END, LANGUAGES, PAD, SLOTS
+from heron_model.words.explanations import every_explanation
+from heron_model.words.instructions import INTENTS, instruction
+
+FILE = "tokenizer.json"
+VOCABULARY = 1200
+SENTENCES = 24_000  # of instructions that it is trained on
+SEED = 20
+MARK = "▁"  # begins a word of Latin letters
+SPECIAL = (PAD, END, *LANGUAGES.values(), *(token for slot in SLOTS for token in slot.tokens))
+BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
+WORDS = r"▁?[a-z]+|▁?[0-9]|\p{Han}+|\p{Hiragana}+|[\p{Katakana}ー]+|▁|[^\s▁a-z0-9\p{Han}\p{Hiragana}\p{Katakana}ー]"
+
+
+class Tokenizer:
+    """Text to tokens and back.
+
+    Attributes:
+        size: how many tokens there are.
+        pad, end: their ids.
+        languages: language → id of the token that begins an explanation.
+        slots: per slot of `layout.SLOTS` the ids of its words.
+    """
+
+    def __init__(self, inner: HfTokenizer) -> None:
+        """From a trained one.
+
+        Raises:
+            ValueError: it lacks special tokens of the layout.
+        """
+        missing = [token for token in SPECIAL if inner.token_to_id(token) is None]
+        if missing:
+            raise ValueError(f"the tokenizer lacks {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}; train it again for this layout")
+        self._inner = inner
+        self.size: int = inner.get_vocab_size()
+        self.pad, self.end = (inner.token_to_id(token) for token in (PAD, END))
+        self.languages: dict[str, int] = {name: inner.token_to_id(token) for name, token in LANGUAGES.items()}
+        self.slots: tuple[tuple[int, ...], ...] = tuple(tuple(inner.token_to_id(token) for token in slot.tokens) for slot in SLOTS)
+        self._special = frozenset(inner.token_to_id(token) for token in SPECIAL)
+
+    @staticmethod
+    def load(path: Path) -> Tokenizer:
+        """From `tokenizer.json`, or from the folder that holds it."""
+        return Tokenizer(HfTokenizer.from_file(str(path / FILE if path.is_dir() else path)))
+
+    def save(self, path: Path) -> None:
+        """As `tokenizer.json` (or into the folder), the same bytes each time."""
+        document = json.loads(self._inner.to_str())
+        target = path / FILE if path.is_dir() else path
+        target.write_text(json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def encode(self, text: str, max_tokens: int | None = None) -> list[int]:
+        """Ids of a text, cut to `max_tokens`; special tokens spelled out in it are text."""
+        return [int(token) for token in self._inner.encode(text, add_special_tokens=False).ids[:max_tokens]]
+
+    def speech(self, text: str, language: str, max_tokens: int) -> list[int]:
+        """An explanation as it is decoded: its language's token, the text, the end; cut to `max_tokens` with the end kept."""
+        return [self.languages[language], *self.encode(text, max_tokens - 2), self.end]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids up to the first end; special tokens are left out."""
+        kept: list[int] = []
+        for token in ids:
+            if token == self.end:
+                break
+            if token not in self._special:
+                kept.append(int(token))
+        return str(self._inner.decode(kept, skip_special_tokens=False)).strip()
+
+
+def corpus() -> Iterable[str]:
+    """The sentences that the tokenizer is trained on: of the split `train` alone."""
+    rng = np.random.default_rng(SEED)
+    for index in range(SENTENCES):
+        yield instruction(INTENTS[index % len(INTENTS)], ("en", "ja")[index // len(INTENTS) % 2], "train", rng)
+    for language in LANGUAGES:
+        yield from every_explanation(language, "train")
+
+
+def train() -> Tokenizer:
+    """The tokenizer of `corpus`, the same each time."""
+    known = corpus_alphabet(sentences := list(corpus()))
+    inner = HfTokenizer(models.BPE(byte_fallback=True, unk_token=None, fuse_unk=False))
+    inner.normalizer = _folded()
+    inner.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
+    inner.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        min_frequency=3,
+        special_tokens=[*SPECIAL, *BYTES],
+        limit_alphabet=len(known),
+        initial_alphabet=sorted(known),
+        show_progress=False,
+    )
+    inner.train_from_iterator(sentences, trainer)
+    return Tokenizer(_plain_bytes(inner))
