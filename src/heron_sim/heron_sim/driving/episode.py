@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +47,20 @@ PLAN_NS, JUDGE_NS = 100_000_000, 50_000_000
 ODOMETRY_NS = 3_000_000_000
 NEVER_ENGAGED_S = 10.0  # who has not engaged by then will not
 TICKS_TOLD = 100
+LATERAL = "lateral intervention"
 TRACK = ("time_s", "x_m", "y_m", "yaw_rad", "speed_mps", "accel_mps2", "steer_rad", "route_s_m")
 POLICIES = ("expert", "kinematic")
 
 # What a policy is asked every 100 ms: points (40, 4), a plan of the expert, or None for no plan.
 Planner = Callable[[Truth, VehicleState], "NDArray[np.float32] | ExpertPlan | None"]
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A planner that is told every state of the car, 100 times a second."""
+
+    def add_state(self, state: VehicleState) -> None:
+        """Before it is asked for a plan of the same moment."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,7 @@ class Episode:
         changes: (time_s, change) of who drives.
         refused: why plans were refused → times.
         plans: that were made.
+        ended: what ended it before its time; empty: nothing.
         digest: sha256 of the track and of all that was said.
     """
 
@@ -82,6 +92,7 @@ class Episode:
     changes: tuple[tuple[float, Change], ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
     plans: int = 0
+    ended: str = ""
     digest: str = ""
 
     @property
@@ -96,6 +107,7 @@ class Episode:
             "policy": self.policy,
             "seconds": self.seconds,
             "passed": self.passed,
+            "ended": self.ended,
             "failures": list(self.failures),
             "driving": self.driving.report(),
             "plans": self.plans,
@@ -117,6 +129,8 @@ def run_episode(
     latency_s: float,
     policy: str | Planner = "expert",
     progress: Callable[[float], None] | None = None,
+    supervised: bool = False,
+    until: Callable[[Truth], bool] | None = None,
 ) -> Episode:
     """Drives one scenario.
 
@@ -128,6 +142,8 @@ def run_episode(
         latency_s: from a plan's stamp until it arrives.
         policy: `expert`, `kinematic`, or what is asked for plans. One that raises or plans nothing gives a failed episode.
         progress: is told simulated seconds now and then.
+        supervised: the drive ends with the first lateral intervention (`judge_following`), and the expert says which stops were needless.
+        until: ends the drive when it says so; asked every 50 ms.
 
     Raises:
         InputError: an unknown policy, an impossible route, or no room to spawn.
@@ -135,7 +151,7 @@ def run_episode(
     town_seed = seed if scenario.town.seed is None else scenario.town.seed
     town = load_town(scenario.town, town_seed, folder)
     route = plan_route(town.network, scenario.route, seed)
-    return drive_episode(vehicle, town, route, scenario, seed, latency_s, policy, progress)
+    return drive_episode(vehicle, town, route, scenario, seed, latency_s, policy, progress, supervised, until)
 
 
 def drive_episode(
@@ -147,10 +163,13 @@ def drive_episode(
     latency_s: float,
     policy: str | Planner = "expert",
     progress: Callable[[float], None] | None = None,
+    supervised: bool = False,
+    until: Callable[[Truth], bool] | None = None,
 ) -> Episode:
     """`run_episode` in a given town on a given route."""
     planner = _planner(policy, vehicle, town, route)
-    loop = _Loop(vehicle, World(town, route, scenario, seed, vehicle, START_NS), planner, latency_s)
+    referee = Expert(town, route, vehicle.model, vehicle.limits) if supervised else None
+    loop = _Loop(vehicle, World(town, route, scenario, seed, vehicle, START_NS), planner, latency_s, referee, until)
     ticks = round(scenario.seconds * 1e9 / TICK_NS)
     for i in range(ticks):
         loop.tick(START_NS + i * TICK_NS)
@@ -175,9 +194,14 @@ def _planner(policy: str | Planner, vehicle: LoopCar, town: Town, route: Route) 
 class _Loop:
     """One episode in progress."""
 
-    def __init__(self, vehicle: LoopCar, world: World, planner: Planner, latency_s: float) -> None:
+    def __init__(
+        self, vehicle: LoopCar, world: World, planner: Planner, latency_s: float, referee: Expert | None, until: Callable[[Truth], bool] | None
+    ) -> None:
         self._world, self._planner, self._latency_ns = world, planner, round(latency_s * 1e9)
-        self._judge = Judge(world.town, world.route)
+        self._judge = Judge(world.town, world.route, referee)
+        self._supervised, self._until = referee is not None, until
+        self._listener = planner if isinstance(planner, Listens) else None
+        self._ended = ""
         self._assembler = VehicleStateAssembler(vehicle.car)
         self._odometry = OdometryIntegrator(vehicle.car.mapping.odometry, vehicle.model.wheelbase_m)
         self._codec = CanCodec(vehicle.car)
@@ -201,7 +225,9 @@ class _Loop:
 
     @property
     def over(self) -> bool:
-        """Nothing more will come: a planner that crashed has left a standing car, or nobody ever engaged."""
+        """Nothing more will come: it was ended, a planner that crashed has left a standing car, or nobody ever engaged."""
+        if self._ended:
+            return True
         stands = self._world.plant.speed_mps < 0.01
         return (bool(self._crash) and stands) or (not self._followed and self.time_s > NEVER_ENGAGED_S)
 
@@ -211,6 +237,8 @@ class _Loop:
         for bus, frames in groupby(self._world.tick(now_ns), _bus):
             self._assembler.ingest(bus, (frame for _, frame in frames))
         state = self._assembler.state(now_ns)
+        if self._listener is not None:
+            self._listener.add_state(state)
         self._pilot.add_odometry(self._odometry.update(state))
         since_ns = now_ns - START_NS
         if since_ns % JUDGE_NS == 0:
@@ -245,11 +273,14 @@ class _Loop:
             changes=tuple(self._changes),
             refused=self._refused,
             plans=self._plans,
+            ended=self._ended,
             digest=digest.hexdigest(),
         )
 
     def _failures(self, scenario: ScenarioConfig, driving: DrivingResult) -> list[str]:
         found = [f"the policy crashed: {self._crash}"] if self._crash else []
+        if self._ended == LATERAL:
+            found.append(f"{LATERAL} at {self.time_s:.1f} s")
         if not self._followed:
             found.append(f"never engaged: {self._pilot.engagement.reason}")
         machine = self._pilot.engagement
@@ -260,6 +291,10 @@ class _Loop:
     def _observe(self, truth: Truth) -> None:
         ego = truth.ego
         self._judge.observe(truth)
+        if self._supervised and self._judge.interventions:
+            self._ended = LATERAL
+        elif self._until is not None and self._until(truth):
+            self._ended = "enough"
         self._track.append((self.time_s, ego.x_m, ego.y_m, ego.yaw_rad, ego.speed_mps, ego.accel_mps2, ego.steer_rad, ego.route_s_m))
 
     def _plan(self, truth: Truth, state: VehicleState) -> None:

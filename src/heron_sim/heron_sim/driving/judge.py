@@ -1,7 +1,7 @@
 """Watches a drive and says how it was: distance, collisions and whose fault, rules broken, time beside the road, comfort.
 
 The judge sees the truth at 20 Hz and nothing else. What is a collision, a fault, a run light is written where it is decided: `judge_contacts`,
-`judge_rules`, `judge_lanes`, `comfort`.
+`judge_rules`, `judge_lanes`, `judge_following`, `judge_stopping`, `comfort`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from heron_sim.config import CriteriaConfig
 from heron_sim.driving.comfort import SAMPLE_S, Comfort, comfort
 from heron_sim.driving.geometry import box_of_ego
 from heron_sim.driving.judge_contacts import Circumstances, Collision, Contacts
+from heron_sim.driving.judge_following import Following, RouteKeeping
 from heron_sim.driving.judge_lanes import LOST_M, Lanes, Place
 from heron_sim.driving.judge_rules import Crossings, GuideSigns, RedLights
+from heron_sim.driving.judge_stopping import NeedlessStops, RedApproaches, Referee, Stopping
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
 from heron_sim.truth import Truth
@@ -54,6 +56,8 @@ class DrivingResult:
         stops: times that it stood still for a second after it had moved; stops_for_guide: those of them before a guide who showed stop.
         stood_s: seconds of standing; longest_stand: the longest of all.
         near_misses, min_gap_m, min_ttc_s: see `judge_contacts`; infinite when there was nobody.
+        following: see `judge_following`.
+        stopping: see `judge_stopping`.
         comfort: see `comfort`.
         events: (time_s, sentence) of all that went wrong.
     """
@@ -76,6 +80,8 @@ class DrivingResult:
     near_misses: int = 0
     min_gap_m: float = math.inf
     min_ttc_s: float = math.inf
+    following: Following = field(default_factory=Following)
+    stopping: Stopping = field(default_factory=Stopping)
     comfort: Comfort = field(default_factory=Comfort)
     events: tuple[tuple[float, str], ...] = ()
 
@@ -106,6 +112,8 @@ class DrivingResult:
             "near_misses": self.near_misses,
             "min_gap_m": _finite(self.min_gap_m),
             "min_ttc_s": _finite(self.min_ttc_s),
+            **self.following.report(),
+            **self.stopping.report(),
             "comfort": self.comfort.report(),
             "events": [{"time_s": round(time_s, 2), "text": text} for time_s, text in self.events],
         }
@@ -149,11 +157,13 @@ class DrivingResult:
 class Judge:
     """Keeps what happened; the same truths give the same result."""
 
-    def __init__(self, town: Town, route: Route) -> None:
-        """For a drive along a route of a town."""
+    def __init__(self, town: Town, route: Route, referee: Referee | None = None) -> None:
+        """For a drive along a route of a town; `referee` says which stops were needless."""
         self._route, self._network = route, town.network
         self._lanes, self._contacts = Lanes(town, route), Contacts(town)
         self._lights, self._guides, self._crossings = RedLights(town.network, route), GuideSigns(route), Crossings(town.network, route)
+        self._keeping, self._approaches = RouteKeeping(town, route), RedApproaches(town.network, route)
+        self._needless = None if referee is None else NeedlessStops(referee)
         self._last: Truth | None = None
         self._start_m = self._reached_m = 0.0
         self._distance_m = 0.0
@@ -184,7 +194,7 @@ class Judge:
             self._distance_m += math.hypot(ego.x_m - last.ego.x_m, ego.y_m - last.ego.y_m)
         if abs(place.left_m) < LOST_M:
             self._reached_m = max(self._reached_m, place.s_m)
-        self._rules(truth, place)
+        self._rules(truth, place, step_s)
         self._spend(truth, place, step_s)
         broke = self._broke if truth.time_s - self._broke_s <= BLAME_S else ""
         if not broke and not place.on_road:
@@ -198,6 +208,11 @@ class Judge:
             self._samples.append((ego.accel_mps2, ego.speed_mps, ego.yaw_rad))
         self._last = truth
         return place
+
+    @property
+    def interventions(self) -> int:
+        """Lateral interventions so far, see `judge_following`."""
+        return self._keeping.interventions
 
     def result(self) -> DrivingResult:
         """How it was so far."""
@@ -223,6 +238,8 @@ class Judge:
             near_misses=contacts.near_misses,
             min_gap_m=contacts.min_gap_m,
             min_ttc_s=contacts.min_ttc_s,
+            following=self._keeping.result(),
+            stopping=Stopping(*self._approaches.result(), *(self._needless.result() if self._needless else ())),
             comfort=comfort(accel, speed, yaw),
             events=tuple(self._events),
         )
@@ -248,8 +265,8 @@ class Judge:
         if self._standing_s > self._longest.seconds:
             self._longest = Stand(self._standing_s, truth.time_s - self._standing_s, place.s_m)
 
-    def _rules(self, truth: Truth, place: Place) -> None:
-        """Counts what was broken."""
+    def _rules(self, truth: Truth, place: Place, step_s: float) -> None:
+        """Counts what was broken, and notes how the way was kept."""
         broken = {
             "lights": self._lights.observe(truth),
             "guides": self._guides.observe(truth, place.s_m),
@@ -260,6 +277,9 @@ class Judge:
             for sentence in sentences:
                 self._events.append((truth.time_s, sentence))
                 self._broke, self._broke_s = f"it {sentence}", truth.time_s
+        self._approaches.observe(truth, place.s_m, place.left_m, bool(broken["lights"]))
+        noted = self._keeping.observe(truth, place, step_s) + (self._needless.observe(truth, step_s) if self._needless else [])
+        self._events += [(truth.time_s, sentence) for sentence in noted]
 
     def _yields_to(self, s_m: float, front_m: float) -> tuple[int, ...]:
         """Lanes whose vehicles have priority over the car in the junction that it is in."""

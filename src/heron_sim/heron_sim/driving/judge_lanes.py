@@ -98,7 +98,7 @@ class Lanes:
     def _something_to_pass(self, truth: Truth, s_m: float, lane: Lane) -> bool:
         """Whether a work zone, a cyclist or a parked car takes some of the route's lane near the car."""
         reach = 0.5 * lane.width_m
-        places = [(actor.x_m, actor.y_m, 0.5 * actor.width_m) for actor in truth.actors if _is_passed(actor)]
+        places = [(actor.x_m, actor.y_m, 0.5 * actor.width_m) for actor in truth.actors if is_passed(actor)]
         places += [(x, y, 0.9) for x, y in self._parked]
         for x, y, half_m in places:
             if math.hypot(x - truth.ego.x_m, y - truth.ego.y_m) > AHEAD_M:
@@ -109,7 +109,8 @@ class Lanes:
         return False
 
 
-def _is_passed(actor: Actor) -> bool:
+def is_passed(actor: Actor) -> bool:
+    """Somebody or something that stands or rides in the lane and that one drives around: cones, guides, cyclists, parked cars."""
     parked = actor.kind in (ActorKind.CAR, ActorKind.TRUCK) and actor.lane < 0 and abs(actor.speed_mps) < 0.1
     return parked or actor.kind in PASSED_KINDS
 

@@ -27,7 +27,8 @@ def stopping_m(speed_mps: float) -> float:
     return max(speed_mps, 0.0) * REACTION_S + max(speed_mps, 0.0) ** 2 / (2.0 * BRAKING_MPS2)
 
 
-def _lamp(network: RoadNetwork, truth: Truth, group: int) -> Lamp:
+def lamp_of(network: RoadNetwork, truth: Truth, group: int) -> Lamp:
+    """What a signal group shows: as the truth says, else by the network's own plan."""
     found = truth.lamps.get(group)
     return found if found is not None else network.lamp(group, truth.time_s)
 
@@ -88,7 +89,7 @@ class RedLights:
         """Whether it is red for where the route goes; beside the route: for wherever the car may go."""
         wanted = self._next.get(line.lane, set())
         groups = [group for connector, group in line.groups.items() if connector in wanted] or list(line.groups.values())
-        return all(_lamp(self._network, truth, group) is Lamp.RED for group in groups)
+        return all(lamp_of(self._network, truth, group) is Lamp.RED for group in groups)
 
 
 def _stop_lines(network: RoadNetwork) -> list[_StopLine]:
@@ -203,7 +204,7 @@ class Crossings:
                 continue
             if key not in self._entitled:
                 group = strip.crossing.signal
-                lawful = group is None or _lamp(self._network, truth, group) is not Lamp.RED
+                lawful = group is None or lamp_of(self._network, truth, group) is not Lamp.RED
                 self._entitled[key] = lawful and gap_m > stopping_m(truth.ego.speed_mps)
             way = strip.place_m - along
             towards = way * actor.speed_mps * (ux * math.cos(actor.yaw_rad) + uy * math.sin(actor.yaw_rad)) > 0.0
