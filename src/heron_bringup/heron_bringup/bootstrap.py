@@ -10,7 +10,8 @@ from heron_bringup.provision import checks
 from heron_bringup.provision.environment import compose
 from heron_bringup.provision.errors import SetupError
 from heron_bringup.provision.lock import setup_lock
-from heron_bringup.provision.stamp import read_stamp, venv_digest, workspace_digest, write_stamp
+from heron_bringup.provision.model_stack import install_model, requirement_files, wants_model
+from heron_bringup.provision.stamp import model_digest, read_stamp, venv_digest, workspace_digest, write_stamp
 from heron_bringup.provision.underlay import Underlay, find_underlay
 from heron_bringup.provision.venv import UNFINISHED, make_venv
 from heron_bringup.provision.workspace import build_workspace
@@ -39,6 +40,7 @@ class Setup:
         version = ".".join(map(str, sys.version_info[:3]))
         self.venv_wanted = venv_digest(root, f"{base_python()} {version}", self.underlay)
         self.workspace_wanted = workspace_digest(root, self.venv_wanted)
+        self.model_wanted = model_digest(root, self.venv_wanted, requirement_files(root))
 
     @property
     def venv_stamp(self) -> Path:
@@ -50,6 +52,11 @@ class Setup:
         """Lies in `build`, without which the links of `install` lead nowhere."""
         return self.root / "build" / "heron-stamp.json"
 
+    @property
+    def model_stamp(self) -> Path:
+        """Lies in `.venv`, like what it stands for."""
+        return self.root / ".venv" / "heron-model-stamp.json"
+
     def venv_ready(self) -> bool:
         """Whether `.venv` holds what the requirements name."""
         unfinished = (self.root / ".venv" / UNFINISHED).exists()
@@ -59,13 +66,20 @@ class Setup:
         """Whether `install` was built from the present packages."""
         return read_stamp(self.workspace_stamp) == self.workspace_wanted and (self.root / "install").is_dir()
 
-    def complete(self) -> None:
+    def model_ready(self) -> bool:
+        """Whether `.venv` holds the model's packages as well."""
+        return read_stamp(self.model_stamp) == self.model_wanted
+
+    def complete(self, model: bool = False) -> None:
         """Do what is missing; safe to stop and to repeat.
+
+        Args:
+            model: with the packages of the model.
 
         Raises:
             SetupError: something is missing on the machine, or a step failed.
         """
-        if self.venv_ready() and self.workspace_ready():
+        if self.venv_ready() and self.workspace_ready() and (self.model_ready() or not model):
             return
         checks.check_writable(self.root)
         with setup_lock(self.root / ".heron-setup.lock"):
@@ -82,11 +96,15 @@ class Setup:
                 build_workspace(self.root, self.underlay, self.environ, clean)
                 write_stamp(self.workspace_stamp, self.workspace_wanted)
                 print("heron: ready", flush=True)
+            if model and not self.model_ready():
+                self.model_stamp.unlink(missing_ok=True)
+                install_model(self.root)
+                write_stamp(self.model_stamp, self.model_wanted)
 
 
 def describe(root: Path) -> str:
     """The help of a clone that is not set up yet: the verbs with the first line of their modules."""
-    lines = ["Usage: ./heron VERB [OPTIONS]", "", "The first start sets up this clone: 1.2 GB in .venv, build and install.", ""]
+    lines = ["Usage: ./heron VERB [OPTIONS]", "", "The first start sets up this clone: 1.6 GB in .venv, build and install.", ""]
     for path in verb_modules(root / "src/heron_bringup/heron_bringup/verbs"):
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
         lines.append(f"  {path.stem:10}{summary}")
@@ -101,12 +119,12 @@ def main(arguments: list[str]) -> int:
         print(describe(root))
         return 0
     try:
-        setup.complete()
+        setup.complete(model=wants_model(root, arguments, Path.cwd()))
     except SetupError as error:
         print(f"heron: {error}", file=sys.stderr)
         return EXIT_WRONG_USE
     except KeyboardInterrupt:
-        print("\nheron: set-up stopped; ./heron setup goes on with it", file=sys.stderr)
+        print("\nheron: set-up stopped; repeat the command to go on with it", file=sys.stderr)
         return EXIT_WRONG_USE
     except OSError as error:  # the disk may fill up at any step
         print(f"heron: set-up failed: {error}\n  cure: mend that, then repeat: ./heron setup", file=sys.stderr)

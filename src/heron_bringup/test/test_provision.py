@@ -23,6 +23,8 @@ def clone(tmp_path: Path) -> Path:
     """A small repository: two requirement files, one Python and one message package."""
     (tmp_path / "requirements.txt").write_text("numpy==1.26.4\n")
     (tmp_path / "requirements-ros.txt").write_text("ros-jazzy-rclpy==7.1.6\n")
+    (tmp_path / "requirements-model.in").write_text("-c requirements.txt\ntorch==2.13.0  # exact\npeft\n")
+    (tmp_path / "requirements-model.txt").write_text("peft==0.21.2\n")
     for folder in ("src/heron_core", "src/interfaces/tf2_msgs/msg", "src/heron_bringup", "config"):
         (tmp_path / folder).mkdir(parents=True)
     for package in ("heron_core", "interfaces/tf2_msgs", "heron_bringup"):
@@ -64,7 +66,7 @@ def test_missing_compilers_are_told_apart(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_full_disk_states_free_and_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=287_000_000))
-    with pytest.raises(SetupError, match=r"0\.3 GB free.*3\.0 GB needed.*\n.*cure"):
+    with pytest.raises(SetupError, match=r"0\.3 GB free.*3\.5 GB needed.*\n.*cure"):
         checks.check_disk(tmp_path, checks.VENV_BYTES)
 
 

@@ -30,6 +30,13 @@ def venv_digest(root: Path, python: str, underlay: Underlay | None) -> str:
     return digest.hexdigest()
 
 
+def model_digest(root: Path, venv: str, files: Iterable[Path]) -> str:
+    """Digest of the model's packages in `.venv`, whose own digest is `venv`; `files` name them."""
+    digest = hashlib.sha256(venv.encode())
+    _add(digest_of=digest, root=root, files=files)
+    return digest.hexdigest()
+
+
 def workspace_digest(root: Path, venv: str) -> str:
     """Digest of what the workspace is built from: package metadata, interfaces, and the digest of `.venv`.
 

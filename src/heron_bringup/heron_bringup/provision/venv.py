@@ -50,18 +50,38 @@ def make_venv(root: Path, underlay: Underlay | None, base_python: str) -> None:
 
 def install(venv: Path, requirements: list[Path]) -> None:
     """Install the hash-locked `requirements`; pip's cache makes a repeat go on where a stop left off."""
-    print("heron: installing the locked requirements (about 1 GB, once)", flush=True)
-    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--require-hashes"]
+    print("heron: installing the locked requirements (about 1.5 GB, once)", flush=True)
+    arguments = ["install", "--require-hashes"]
     for path in requirements:
-        command += ["-r", str(path)]
+        arguments += ["-r", str(path)]
+    run_pip(venv, arguments)
+
+
+def pip_command(venv: Path) -> list[str]:
+    """How pip of `venv` is called."""
+    return [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+
+
+def pip_environment() -> dict[str, str]:
+    """The caller's variables without what would lead pip to other packages."""
     environment = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
     environment.pop("PYTHONPATH", None)
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    return environment
+
+
+def run_pip(venv: Path, arguments: list[str], again: str = "./heron setup") -> None:
+    """Run pip with its progress shown.
+
+    Raises:
+        SetupError: it failed; the text says why and to repeat `again`.
+    """
+    command = [*pip_command(venv), *arguments, "--progress-bar", "off"]
+    with subprocess.Popen(command, env=pip_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         output = _follow(process.stdout)
     if process.returncode:
         sys.stderr.writelines(output[-SHOWN_LINES:])
-        raise SetupError(explain_pip("".join(output), process.returncode))
+        raise SetupError(explain_pip("".join(output), process.returncode, again))
 
 
 def _follow(lines: Iterable[str]) -> list[str]:
@@ -80,27 +100,25 @@ def _follow(lines: Iterable[str]) -> list[str]:
     return output
 
 
-def explain_pip(errors: str, code: int) -> str:
+def explain_pip(errors: str, code: int, again: str = "./heron setup") -> str:
     """One sentence and a cure for what pip wrote to stderr."""
     if "No space left on device" in errors:
-        return "the disk is full.\n  cure: free 3 GB, then repeat: ./heron setup"
+        return f"the disk is full.\n  cure: free some space (pip cache purge), then repeat: {again}"
     if "DO NOT MATCH THE HASHES" in errors:
-        return "a downloaded file is not the one that requirements.txt names.\n  cure: pip cache purge, then ./heron setup"
+        return f"a downloaded file is not the one that the lock (requirements*.txt) names.\n  cure: pip cache purge, then {again}"
     if any(sign in errors for sign in NETWORK_SIGNS):
         return (
             "the Python package index cannot be reached.\n"
-            "  cure: check the network (and PIP_INDEX_URL, HTTPS_PROXY if you use them), then repeat: ./heron setup\n"
+            f"  cure: check the network (and PIP_INDEX_URL, HTTPS_PROXY if you use them), then repeat: {again}\n"
             "  What was downloaded is kept."
         )
-    return f"pip ended with exit code {code}; its message stands above.\n  cure: mend that, then repeat: ./heron setup"
+    return f"pip ended with exit code {code}; its message stands above.\n  cure: mend that, then repeat: {again}"
 
 
 def mend_cmake(venv: Path) -> None:
     """Point the wheels' CMake files at this machine's headers; they hold the paths of the machine that built them."""
     query = "import numpy, sysconfig; print(sysconfig.get_path('include')); print(numpy.get_include())"
-    environment = {**os.environ, "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}
-    environment.pop("PYTHONPATH", None)
-    found = subprocess.run([str(venv / "bin" / "python"), "-c", query], env=environment, capture_output=True, text=True, check=True)
+    found = subprocess.run([str(venv / "bin" / "python"), "-c", query], env=pip_environment(), capture_output=True, text=True, check=True)
     python_include, numpy_include = found.stdout.split("\n")[:2]
     for path in (venv / "share").rglob("*.cmake"):
         old = path.read_text()
