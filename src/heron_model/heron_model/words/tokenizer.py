@@ -1,7 +1,7 @@
 """The tokenizer of presets that are trained from nothing: byte-pair encoding over the grammars' own sentences.
 
-Text is folded (NFKC, lower case, no closing punctuation) and cut into words, digits and runs of one Japanese script before pairs are merged, so that no token holds
-half a phrase. Characters that the grammars never use fall back to their bytes: any text encodes.
+Text is folded (NFKC, lower case, no closing punctuation) and cut into words, digits and runs of one Japanese script before pairs are
+merged, so that no token holds half a phrase. Characters that the grammars never use fall back to their bytes: any text encodes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from tokenizers import AddedToken, Regex, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HfTokenizer
 
-from heron_model.layout import END, LANGUAGES, PAD, SLOTS
+from heron_model.layout import END, LANGUAGES, PAD, SLOTS, SPECIALS
 from heron_model.words.explanations import every_explanation
 from heron_model.words.instructions import INTENTS, instruction
 
@@ -22,8 +22,8 @@ FILE = "tokenizer.json"
 VOCABULARY = 1200
 SENTENCES = 24_000  # of instructions that it is trained on
 SEED = 20
+MIN_COUNT = 3  # of a pair that is merged
 MARK = "▁"  # begins a word of Latin letters
-SPECIAL = (PAD, END, *LANGUAGES.values(), *(token for slot in SLOTS for token in slot.tokens))
 BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
 WORDS = r"▁?[a-z]+|▁?[0-9]|\p{Han}+|\p{Hiragana}+|[\p{Katakana}ー]+|▁|[^\s▁a-z0-9\p{Han}\p{Hiragana}\p{Katakana}ー]"
 
@@ -44,15 +44,16 @@ class Tokenizer:
         Raises:
             ValueError: it lacks special tokens of the layout.
         """
-        missing = [token for token in SPECIAL if inner.token_to_id(token) is None]
+        known: dict[str, int] = inner.get_vocab(with_added_tokens=True)
+        missing = [token for token in SPECIALS if token not in known]
         if missing:
             raise ValueError(f"the tokenizer lacks {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}; train it again for this layout")
         self._inner = inner
-        self.size: int = inner.get_vocab_size()
-        self.pad, self.end = (inner.token_to_id(token) for token in (PAD, END))
-        self.languages: dict[str, int] = {name: inner.token_to_id(token) for name, token in LANGUAGES.items()}
-        self.slots: tuple[tuple[int, ...], ...] = tuple(tuple(inner.token_to_id(token) for token in slot.tokens) for slot in SLOTS)
-        self._special = frozenset(inner.token_to_id(token) for token in SPECIAL)
+        self.size = len(known)
+        self.pad, self.end = known[PAD], known[END]
+        self.languages = {name: known[token] for name, token in LANGUAGES.items()}
+        self.slots = tuple(tuple(known[token] for token in slot.tokens) for slot in SLOTS)
+        self._special = frozenset(known[token] for token in SPECIALS)
 
     @staticmethod
     def load(path: Path) -> Tokenizer:
@@ -85,28 +86,32 @@ class Tokenizer:
 
 
 def corpus() -> Iterable[str]:
-    """The sentences that the tokenizer is trained on: of the split `train` alone."""
+    """The sentences that the tokenizer is trained on: of the split `train` alone, and none of `unknown`, whose letters are left to their bytes."""
     rng = np.random.default_rng(SEED)
+    intents = [intent for intent in INTENTS if intent != "unknown"]
     for index in range(SENTENCES):
-        yield instruction(INTENTS[index % len(INTENTS)], ("en", "ja")[index // len(INTENTS) % 2], "train", rng)
+        yield instruction(intents[index % len(intents)], ("en", "ja")[index // len(intents) % 2], "train", rng)
     for language in LANGUAGES:
         yield from every_explanation(language, "train")
 
 
 def train() -> Tokenizer:
     """The tokenizer of `corpus`, the same each time."""
-    known = corpus_alphabet(sentences := list(corpus()))
-    inner = HfTokenizer(models.BPE(byte_fallback=True, unk_token=None, fuse_unk=False))
-    inner.normalizer = _folded()
+    inner = HfTokenizer(models.BPE(byte_fallback=True))
+    inner.normalizer = normalizers.Sequence(
+        [
+            normalizers.NFKC(),
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(r"^[\s▁]+|[\s▁.!?。]+$"), ""),
+            normalizers.Replace(Regex(r"[’‘]"), "'"),
+            normalizers.Replace(Regex(r"[\s▁]+"), MARK),
+            normalizers.Replace(Regex(r"^(?=[a-z])"), MARK),
+        ]
+    )
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
     inner.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
-        min_frequency=3,
-        special_tokens=[*SPECIAL, *BYTES],
-        limit_alphabet=len(known),
-        initial_alphabet=sorted(known),
-        show_progress=False,
-    )
-    inner.train_from_iterator(sentences, trainer)
-    return Tokenizer(_plain_bytes(inner))
+    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, min_frequency=MIN_COUNT, special_tokens=[*SPECIALS, *BYTES], show_progress=False)
+    inner.train_from_iterator(corpus(), trainer)
+    document = json.loads(inner.to_str())
+    document["added_tokens"] = []  # special tokens stay in the vocabulary, but no text that spells one becomes it
+    return Tokenizer(HfTokenizer.from_str(json.dumps(document)))
