@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from heron_model.layout import EGO_COLUMNS, EGO_STEPS
 from heron_core.trajectory import POINTS
+from heron_model.layout import EGO_COLUMNS, EGO_STEPS
 
 VIEWS = 7
 FILE = "samples.yaml"  # beside the Parquet files: views, preprocessing digest, code, how they were made

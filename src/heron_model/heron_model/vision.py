@@ -10,7 +10,6 @@ from heron_model.config import ImagesConfig, ModelConfig
 
 LAMPS = 4  # none, green, yellow, red
 SIGNAL_HEADS = 4  # places that the branch looks at at once; the first is taught where the lamp is
-SIGNAL_STRIDE = 8
 
 
 def _block(inside: int, outside: int, kernel: int, stride: int, dilation: int = 1) -> nn.Sequential:

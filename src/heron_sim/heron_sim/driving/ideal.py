@@ -45,7 +45,7 @@ class IdealDrive:
     driving: DrivingResult
 
 
-class _Course:
+class Course:
     """Commands that carry out one plan, early by the delay of each actuator."""
 
     def __init__(self, model: VehicleModel, plan: ExpertPlan, speed_mps: float, steer_rad: float) -> None:
@@ -93,7 +93,7 @@ def drive_ideally(
     world = World(town, route, scenario, seed, vehicle)
     expert, judge = Expert(town, route, vehicle.model, vehicle.limits), Judge(town, route)
     world.led = Followed(0.0, 0.0, False)
-    course: _Course | None = None
+    course: Course | None = None
     frames = plans = made_ns = 0
     ticks = round(scenario.seconds * 1e9 / TICK_NS)
     for tick in range(ticks):
@@ -105,7 +105,7 @@ def drive_ideally(
             truth = world.truth()
             judge.observe(truth)
             if now_ns % PLAN_NS == 0:
-                course = _Course(vehicle.model, expert.plan(truth), truth.ego.speed_mps, truth.ego.steer_rad)
+                course = Course(vehicle.model, expert.plan(truth), truth.ego.speed_mps, truth.ego.steer_rad)
                 made_ns, plans = now_ns, plans + 1
         if progress is not None and tick % TICKS_TOLD == 0:
             progress(now_ns / 1e9)

@@ -1,0 +1,42 @@
+"""What the world's training drives are like: the only home of their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TownDataConfig:
+    """Drives in the world.
+
+    Attributes:
+        drives: how many, each in a town of its own.
+        first_seed: of the first; the next have the next. Seeds below 50,000 are held out: nothing is ever learnt from their towns.
+        seconds: of each.
+        plan_s: between two plans.
+        quiet_s: mean time between disturbances; 0: none.
+        turned_rad: standard deviation of the heading error that one disturbance leaves.
+        jpeg_quality: of stored pictures.
+        policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
+    """
+
+    drives: int = 320
+    first_seed: int = 100_000
+    seconds: float = 60.0
+    plan_s: float = 0.1
+    quiet_s: float = 4.0
+    turned_rad: float = 0.08
+    jpeg_quality: int = 94
+    policy_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.drives <= 100_000:
+            raise ValueError(f"drives = {self.drives}, allowed 1 .. 100000")
+        if self.first_seed < 50_000:
+            raise ValueError(f"first_seed = {self.first_seed}: seeds below 50000 are held out for evaluation")
+        if not 5.0 <= self.seconds <= 600.0:
+            raise ValueError(f"seconds = {self.seconds}, allowed 5 .. 600")
+        if not 0.0 <= self.policy_share <= 1.0:
+            raise ValueError(f"policy_share = {self.policy_share}, allowed 0 .. 1")
+        if not 50 <= self.jpeg_quality <= 100:
+            raise ValueError(f"jpeg_quality = {self.jpeg_quality}, allowed 50 .. 100")

@@ -1,0 +1,143 @@
+"""One training drive: the expert drives, is disturbed, and finds back; or a policy drives, and the expert says what it would have done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heron_can.command_ecu import Followed
+from heron_control.proving_ground.closed_loop import LoopCar
+from heron_control.proving_ground.simulated_car import TICK_NS
+from heron_core.truth import Truth
+from heron_sim.config import ScenarioConfig
+from heron_sim.driving.expert import Expert, ExpertPlan
+from heron_sim.driving.ideal import Course
+from heron_sim.driving.judge import DrivingResult, Judge
+from heron_sim.roads.route import Route
+from heron_sim.roads.town import Town
+from heron_sim.world import World
+
+PLAN_NS, JUDGE_NS = 100_000_000, 50_000_000
+PART = 502
+LEAST_MPS = 2.0  # slower ones are not turned
+MOST_STEER_RAD = 0.15
+LOST_M = 4.0  # from the route: the drive ends, nothing can be learnt any more
+STOP_SHARE = 0.12  # of the disturbances bring the car to a halt for nothing
+STOP_MPS2 = -2.2
+
+
+@dataclass(frozen=True)
+class Moment:
+    """100 ms of a drive.
+
+    Attributes:
+        truth: then.
+        plan: of the expert.
+        disturbed: the car does not do what the expert wants.
+    """
+
+    truth: Truth
+    plan: ExpertPlan
+    disturbed: bool
+
+
+class Disturbances:
+    """Pushes at the steering and at the pedals, a while of quiet between them; what the pictures show stays physically possible."""
+
+    def __init__(self, seed: int, quiet_s: float, turned_rad: float, wheelbase_m: float) -> None:
+        self._rng = np.random.default_rng([seed, PART])
+        self._quiet_s, self._turned_rad, self._wheelbase_m = quiet_s, turned_rad, wheelbase_m
+        self._next_s = float(self._rng.uniform(0.5, max(quiet_s, 0.5)))
+        self._until_s = -1.0
+        self._steer_rad = self._accel_mps2 = 0.0
+        self._stopping = False
+
+    def at(self, time_s: float, speed_mps: float, wanted: Followed) -> tuple[Followed, bool]:
+        """What the car does instead of what is wanted, and whether it is something else."""
+        if self._quiet_s <= 0.0:
+            return wanted, False
+        if time_s >= self._next_s:
+            self._begin(time_s, speed_mps)
+        if time_s >= self._until_s or (self._stopping and speed_mps < 0.2):
+            self._until_s, self._stopping = -1.0, False
+            return wanted, False
+        steer, accel = wanted.steer_rad or 0.0, wanted.accel_mps2 or 0.0
+        if self._stopping:
+            return Followed(steer, min(accel, STOP_MPS2), False), True
+        push = 0.0 if accel < -1.0 else self._accel_mps2  # nobody is pushed on where braking is needed
+        return Followed(steer + self._steer_rad, accel + push, wanted.hold), True
+
+    def _begin(self, time_s: float, speed_mps: float) -> None:
+        rng = self._rng
+        seconds = float(rng.uniform(0.4, 1.1))
+        self._next_s = time_s + seconds + float(rng.exponential(self._quiet_s)) + 1.0
+        self._steer_rad = self._accel_mps2 = 0.0
+        self._stopping = speed_mps > LEAST_MPS and rng.random() < STOP_SHARE
+        if self._stopping:
+            self._until_s = time_s + 8.0
+            return
+        self._until_s = time_s + seconds
+        if speed_mps > LEAST_MPS and rng.random() < 0.8:
+            turn = float(rng.normal(0.0, self._turned_rad)) * self._wheelbase_m / (speed_mps * seconds)
+            self._steer_rad = float(np.clip(turn, -MOST_STEER_RAD, MOST_STEER_RAD))
+        if rng.random() < 0.5:
+            self._accel_mps2 = float(rng.normal(0.0, 0.8))
+
+
+def record_drive(
+    vehicle: LoopCar,
+    town: Town,
+    route: Route,
+    scenario: ScenarioConfig,
+    seed: int,
+    disturbances: Disturbances,
+    planner: Callable[[Truth], NDArray[np.float32] | None] | None = None,
+) -> tuple[list[Moment], DrivingResult]:
+    """Drives one scenario.
+
+    Args:
+        vehicle: the ego car.
+        town: where.
+        route: to drive.
+        scenario: what to drive.
+        seed: of traffic and sensors.
+        disturbances: of this drive.
+        planner: drives instead of the expert; asked every 100 ms, None keeps the last plan.
+
+    Returns:
+        The moments, every 100 ms, until the car is lost or has run into something; and how it was.
+
+    Raises:
+        InputError: no room to spawn.
+    """
+    world = World(town, route, scenario, seed, vehicle)
+    expert, judge = Expert(town, route, vehicle.model, vehicle.limits), Judge(town, route)
+    world.led = Followed(0.0, 0.0, False)
+    course: Course | None = None
+    moments: list[Moment] = []
+    disturbed, made_ns = False, 0
+    for tick in range(round(scenario.seconds * 1e9 / TICK_NS)):
+        now_ns = tick * TICK_NS
+        if course is not None:
+            world.led, pushed = disturbances.at(now_ns / 1e9, world.plant.speed_mps, course.at((now_ns - made_ns) / 1e9))
+            disturbed |= pushed
+        world.tick(now_ns)
+        if now_ns % JUDGE_NS:
+            continue
+        truth = world.truth()
+        judge.observe(truth)
+        if now_ns % PLAN_NS == 0:
+            plan = expert.plan(truth)
+            moments.append(Moment(truth, plan, disturbed))
+            disturbed = False
+            points = plan.points if planner is None else planner(truth)
+            if points is not None:
+                course = Course(vehicle.model, ExpertPlan(points, plan.explanation), truth.ego.speed_mps, truth.ego.steer_rad)
+                made_ns = now_ns
+            aside_m = abs(route.line.nearest(truth.ego.x_m, truth.ego.y_m, truth.ego.route_s_m)[1])
+            if aside_m > LOST_M or judge.result().collisions:
+                break
+    return moments, judge.result()

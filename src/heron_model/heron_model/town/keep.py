@@ -1,0 +1,40 @@
+"""Which moments of a drive are worth a picture: many where something is decided, few where nothing happens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from heron_model.town.drive import Moment
+from heron_model.town.labels import Labeller
+from heron_sim.roads.network import Manoeuvre
+from heron_sim.roads.route import Route
+
+PART = 503
+EVERY = 5  # moments of 100 ms between two candidates: the past of one is the present of another
+FIRST = 8  # moments before it have no ego history
+LIGHT_M, LEAD_M = 45.0, 25.0
+STANDING_MPS = 0.3
+STANDING_SHARE, PLAIN_SHARE = 0.22, 0.45
+
+
+def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route, seed: int) -> list[int]:
+    """Indices of the moments to keep, in order."""
+    rng = np.random.default_rng([seed, PART])
+    kept = []
+    for index in range(FIRST, len(moments), EVERY):
+        truth = moments[index].truth
+        draw = rng.random()
+        if truth.ego.speed_mps < STANDING_MPS:
+            soon = moments[min(index + 10, len(moments) - 1)].truth.ego.speed_mps >= STANDING_MPS
+            just = moments[max(index - 10, 0)].truth.ego.speed_mps >= STANDING_MPS
+            share = 1.0 if soon or just else STANDING_SHARE
+        else:
+            gate, ahead = labeller.gate(truth), labeller.ahead(truth)
+            busy = (gate is not None and gate[1] < LIGHT_M) or (ahead is not None and ahead.gap_m < LEAD_M)
+            turning = route.manoeuvre_at(truth.ego.route_s_m, 20.0) is not Manoeuvre.FOLLOW
+            share = 1.0 if busy or turning or moments[index].disturbed else PLAIN_SHARE
+        if draw < share:
+            kept.append(index)
+    return kept
