@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_core.truth import ActorKind, Truth
+from heron_model.packed import pack
 from heron_model.vision_grid import PATCH, SIGNAL_STRIDE
 from heron_sim.drawing.rays import View
 from heron_sim.drawing.renderer import Picture
@@ -154,18 +154,3 @@ class Labeller:
         each = PATCH // step
         shares = layers.reshape(height // PATCH, each, width // PATCH, each, 3).mean((1, 3))
         return np.round(shares * 255.0).astype(np.uint8).reshape(-1, 3)
-
-
-def pack(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
-    """Arrays by name → bytes."""
-    file = io.BytesIO()
-    np.savez(file, **arrays)  # type: ignore[arg-type]
-    return file.getvalue()
-
-
-def unpack(packed: bytes) -> dict[str, NDArray[np.generic]]:
-    """What `pack` packed; nothing is unpickled."""
-    if not packed:
-        return {}
-    with np.load(io.BytesIO(packed), allow_pickle=False) as found:
-        return dict(found)
