@@ -38,8 +38,9 @@ class VisionConfig:
         stem: `patches` (InternVL's own, for real checkpoints) or `convolutions` (stride 2 four times, learns much faster from little data).
         hidden, layers, heads, intermediate: of the transformer.
         patch: pixels of a patch's side; 16 with convolutions.
-        qk_norm, norm: as InternVL's configuration has them.
+        qk_norm, attention_bias, norm: as InternVL's configuration has them.
         layer_scale: initial.
+        image_size: pixels of the square that a real checkpoint's position embedding was learnt on.
     """
 
     stem: Literal["patches", "convolutions"] = "convolutions"
@@ -49,14 +50,18 @@ class VisionConfig:
     intermediate: int = 640
     patch: int = 16
     qk_norm: bool = False
+    attention_bias: bool = False
     norm: Literal["layer_norm", "rms_norm"] = "layer_norm"
     layer_scale: float = 1.0
+    image_size: int = 64
 
     def __post_init__(self) -> None:
         if self.hidden % self.heads:
             raise ValueError(f"hidden = {self.hidden} is not a multiple of heads = {self.heads}")
         if self.stem == "convolutions" and self.patch != 16:
             raise ValueError(f"patch = {self.patch}, a stem of convolutions makes patches of 16")
+        if self.image_size % (2 * self.patch):
+            raise ValueError(f"image_size = {self.image_size} is not a multiple of {2 * self.patch} (two patches)")
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class LanguageConfig:
         kind: family in `transformers`.
         hidden, layers, heads, kv_heads, intermediate: of it.
         head_dim: of one attention head; 0: hidden / heads.
-        vocabulary: tokens; 0: as many as the tokenizer has.
+        vocabulary: rows of a real checkpoint's word embeddings, behind which Heron's own tokens come; 0: there is no checkpoint.
+        image_token: what stands for an image where the Hugging Face folder is used for something else.
         rope_theta: of its rotary positions.
         tied: word embeddings are its output layer too.
     """
@@ -80,6 +86,7 @@ class LanguageConfig:
     intermediate: int = 576
     head_dim: int = 0
     vocabulary: int = 0
+    image_token: int = 0
     rope_theta: float = 10000.0
     tied: bool = True
 

@@ -57,7 +57,7 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     total = config.trajectory * parts["trajectory"] + config.thoughts * sum(parts[f"think_{slot.name}"] for slot in SLOTS)
     if output.speech is not None:
         spoken = batch["speech_ids"]
-        target = spoken[:, 1:].masked_fill(spoken[:, 1:] == spoken.new_tensor(0), -100)
+        target = spoken[:, 1:].masked_fill(spoken[:, 1:] == output.pad, -100)
         parts["speech"] = _cross_entropy(output.speech[:, :-1].float().flatten(0, 1), target.flatten())
         total = total + config.speech * parts["speech"]
     if "where" in batch and "where" in output.aux:

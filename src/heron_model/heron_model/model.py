@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from heron_core.trajectory import POINTS, STEP_S
 from heron_model.config import ModelConfig
-from heron_model.layout import EGO_COLUMNS, EGO_STEPS, MANOEUVRES, SLOTS, SPECIALS
+from heron_model.layout import EGO_COLUMNS, EGO_STEPS, END, MANOEUVRES, PAD, SLOTS, SPECIALS
 from heron_model.vision import SignalBranch, ViewEncoder
 
 SCALE = (20.0, 8.0, 0.8, 8.0)  # of x, y, yaw and speed: what the head gives is near 1
@@ -38,28 +38,31 @@ class Output:
         trajectory: [B, 40, 4] x, y, yaw, speed in base_link.
         thoughts: [B, words of all slots] logits, slots in order.
         speech: [B, M, vocabulary] logits of each next word, or None.
+        pad: the id that fills up `speech_ids`.
         aux: `dense.<input>` [B, views, patches, 3], `where` [B, places] log-probabilities, `lamp` [B, 4] logits, `lead` [B, 2].
     """
 
     trajectory: Tensor
     thoughts: Tensor
     speech: Tensor | None = None
+    pad: int = 0
     aux: dict[str, Tensor] = field(default_factory=dict)
 
 
-def internvl_config(config: ModelConfig, vocabulary: int) -> Any:
+def internvl_config(config: ModelConfig, vocabulary: int, first_special: int = 0) -> Any:
     """The Hugging Face configuration of the InternVL inside."""
     from transformers import InternVLConfig, InternVLVisionConfig, Qwen2Config, Qwen3Config
 
-    vision, language, first = config.vision, config.language, config.images[0]
+    vision, language = config.vision, config.language
     seen = InternVLVisionConfig(
         hidden_size=vision.hidden,
         num_hidden_layers=vision.layers,
         num_attention_heads=vision.heads,
         intermediate_size=vision.intermediate,
-        image_size=(first.height, first.width),
+        image_size=(vision.image_size, vision.image_size),
         patch_size=(vision.patch, vision.patch),
         use_qk_norm=vision.qk_norm,
+        attention_bias=vision.attention_bias,
         norm_type=vision.norm,
         layer_scale_init_value=vision.layer_scale,
     )
@@ -72,16 +75,18 @@ def internvl_config(config: ModelConfig, vocabulary: int) -> Any:
         num_attention_heads=language.heads,
         num_key_value_heads=language.kv_heads,
         intermediate_size=language.intermediate,
-        vocab_size=language.vocabulary or vocabulary,
+        vocab_size=vocabulary,
         max_position_embeddings=4096,
         rope_theta=language.rope_theta,
         tie_word_embeddings=language.tied,
         bos_token_id=None,
-        eos_token_id=1,
-        pad_token_id=0,
+        eos_token_id=first_special + SPECIALS.index(END),
+        pad_token_id=first_special + SPECIALS.index(PAD),
         **more,
     )
-    return InternVLConfig(vision_config=seen, text_config=said, image_token_id=0, downsample_ratio=0.5, tie_word_embeddings=language.tied)
+    return InternVLConfig(
+        vision_config=seen, text_config=said, image_token_id=language.image_token, downsample_ratio=0.5, tie_word_embeddings=language.tied
+    )
 
 
 class DriveHeron(nn.Module):
@@ -98,7 +103,7 @@ class DriveHeron(nn.Module):
         from transformers import InternVLModel
 
         self.config, self.vocabulary, self.first_special = config, vocabulary, first_special
-        self.vlm = InternVLModel._from_config(internvl_config(config, vocabulary), attn_implementation="sdpa")
+        self.vlm = InternVLModel._from_config(internvl_config(config, vocabulary, first_special), attn_implementation="sdpa")
         self.eyes = ViewEncoder(config, self.vlm.vision_tower, self.vlm.multi_modal_projector)
         d, seen = config.language.hidden, config.vision.hidden
         self.cameras = nn.ParameterDict({each.name: nn.Parameter(torch.randn(each.views, 1, d) * 0.02) for each in config.images})
@@ -122,6 +127,11 @@ class DriveHeron(nn.Module):
         self.register_buffer("times", torch.arange(1, POINTS + 1) * STEP_S, persistent=False)
         ids = [first_special + SPECIALS.index(token) for slot in SLOTS for token in slot.tokens]
         self.register_buffer("word_ids", torch.tensor(ids), persistent=False)
+
+    @property
+    def pad(self) -> int:
+        """The id that fills up a row of words."""
+        return self.first_special + SPECIALS.index(PAD)
 
     @property
     def language_model(self) -> nn.Module:
@@ -178,12 +188,12 @@ class DriveHeron(nn.Module):
         asked, speech = x.shape[1], batch.get("speech_ids")
         if speech is not None:
             x = torch.cat([x, self.embed(speech).to(x.dtype)], 1)
-            keep = torch.cat([keep, speech != self.first_special], 1)
+            keep = torch.cat([keep, speech != self.pad], 1)
         hidden = self.think(x, keep, None)
         thoughts, trajectory = self.answers(hidden[:, :asked], batch["ego_hist"])
         aux["lead"] = self.lead(hidden[:, asked - self.config.plan_queries - len(SLOTS) + 2])
         said = self.words(hidden[:, asked:]) if speech is not None else None
-        return Output(trajectory, thoughts, said, aux)
+        return Output(trajectory, thoughts, said, self.pad, aux)
 
     def think(self, x: Tensor, keep: Tensor, cache: Any) -> Tensor:
         """The language model over embeddings [B, S, d]; keys that do not count are not seen. → [B, S, d]."""

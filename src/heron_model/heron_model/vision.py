@@ -78,6 +78,9 @@ class ViewEncoder(nn.Module):
         super().__init__()
         self.config = config
         self._borrowed = (tower, adapter)  # in a tuple: their weights belong to the InternVL that they come from
+        tower.embeddings.position_embeddings.requires_grad_(False)  # `places` stand for them
+        if config.vision.stem == "convolutions":
+            tower.embeddings.patch_embeddings.requires_grad_(False)
         hidden, patch = config.vision.hidden, config.vision.patch
         most = max(each.past for each in config.images)
         self.stem = ConvStem(hidden, most) if config.vision.stem == "convolutions" else None
@@ -101,7 +104,7 @@ class ViewEncoder(nn.Module):
         if self.stem is not None:
             x = self.stem(now, past).flatten(2).transpose(1, 2)
         else:
-            x = embeddings.patch_embeddings.projection(now).flatten(2).transpose(1, 2)
+            x = embeddings.patch_embeddings.projection(self.as_internvl(now)).flatten(2).transpose(1, 2)
         x = torch.cat([embeddings.cls_token.expand(x.shape[0], -1, -1), x], 1) + self.places[spec.name]
         for layer in tower.encoder.layer:
             x = layer(x)
@@ -111,3 +114,8 @@ class ViewEncoder(nn.Module):
         # InternVL's pixel shuffle, with its order of rows and columns
         shuffled = patches.reshape(-1, gh, gw // 2, 2 * c).transpose(1, 2).reshape(-1, gw // 2, gh // 2, 4 * c).transpose(1, 2)
         return patches, adapter(shuffled.reshape(-1, (gh // 2) * (gw // 2), 4 * c))
+
+    def as_internvl(self, image: Tensor) -> Tensor:
+        """Ours, about -2 … 2, → normalised by ImageNet's means and deviations, as InternVL's own patches learnt them."""
+        shares = image * 0.25 + 0.5
+        return (shares - shares.new_tensor(IMAGENET_MEAN).view(3, 1, 1)) / shares.new_tensor(IMAGENET_STD).view(3, 1, 1)
