@@ -22,7 +22,7 @@ from heron_sim.driving.expert import Expert
 from heron_sim.driving.judge import Judge
 from heron_sim.safety_driver import SafetyDriver
 from heron_vla.folder import PolicyError
-from heron_vla.session import OnnxPolicy
+from heron_vla.session import Answer, OnnxPolicy
 
 NET = ROOT / "src/heron_sim/test/data/two_junctions.net.xml"
 DIGESTS = ("trajectory_sha256", "can_tx_sha256", "bag_sha256")
@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -
 
 
 def test_a_drive_ends_with_a_report_and_a_recording_of_everything(simulate: Callable[..., Run]) -> None:
-    run = simulate("--scenario", "empty_road", "--seconds", 6)
+    run = simulate("--scenario", "empty_road", "--seconds", 6, "--policy", "expert")
     assert run.code == 0, run.said
     driving = run.report["driving"]
     assert driving["distance_m"] > 3.0 and 0.0 < driving["route_completion"] < 0.1
@@ -96,7 +96,7 @@ def test_a_drive_ends_with_a_report_and_a_recording_of_everything(simulate: Call
 
 def test_the_recording_replayed_gives_the_plans_of_the_live_run(simulate: Callable[..., Run], tmp_path: Path) -> None:
     live = simulate("--scenario", "empty_road", "--seconds", 5, "--policy", "kinematic")
-    replay = simulate("--bag", live.out / "bag", "--lockstep", "--no-images", out="replay")
+    replay = simulate("--bag", live.out / "bag", "--policy", "kinematic", "--lockstep", "--no-images", out="replay")
     assert replay.code == 0, replay.said
     assert live.report["plans"] == replay.report["plans"] > 20
     assert live.report["trajectory_sha256"] == replay.report["trajectory_sha256"]
@@ -186,7 +186,7 @@ def test_a_policy_that_sends_nothing_is_a_failed_run(simulate: Callable[..., Run
     def nothing(self: OnnxPolicy, request: Any) -> Any:
         raise PolicyError("no idea")
 
-    monkeypatch.setattr(OnnxPolicy, "plan", nothing)
+    monkeypatch.setattr(OnnxPolicy, "answer", nothing)
     run = simulate("--scenario", "empty_road", "--seconds", 4, "--policy", "kinematic")
     assert run.code == cli.EXIT_FAILED and "no plan was made" in run.said and "Heron never drove" in run.said
     assert run.report["engagement"]["engagements"] == 0
@@ -194,7 +194,7 @@ def test_a_policy_that_sends_nothing_is_a_failed_run(simulate: Callable[..., Run
 
 
 def test_a_policy_whose_plans_go_anywhere_is_told_so(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OnnxPolicy, "plan", lambda self, request: np.full((40, 4), 1e30, np.float32))
+    monkeypatch.setattr(OnnxPolicy, "answer", lambda self, request: Answer(np.full((40, 4), 1e30, np.float32)))
     run = simulate("--scenario", "empty_road", "--seconds", 2, "--policy", "kinematic")
     assert run.code == cli.EXIT_FAILED and "control refused every plan: " in run.said and "Heron never drove" in run.said
     assert run.report["engagement"]["engagements"] == 0

@@ -42,11 +42,11 @@ from heron_core.rig import load_rig
 from heron_runtime.bench import domain
 from heron_runtime.launch_reader import Process, parse
 from heron_runtime.supervisor import Supervisor
+from heron_vla.backends import choose_providers
 from heron_vla.config import PolicyConfig
 from heron_vla.contract import COMMAND_INPUT, EGO_INPUT
 from heron_vla.folder import load_policy
 from heron_vla.kinematic import ensure_kinematic
-from heron_vla.session import choose_providers
 
 RATE_HZ = 10.0
 LEAD_S = 6.0

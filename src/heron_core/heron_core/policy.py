@@ -20,12 +20,14 @@ class PolicyInput:
         ego_history: (steps, columns) float32, oldest first; columns and step as the policy states.
         command: index into the policy's manoeuvres.
         text: free instruction, may be empty.
+        past: frame sets before `frames` at the steps that the policy states, newest first; they hold at least the images that it wants.
     """
 
     frames: FrameSet
     ego_history: NDArray[np.float32]
     command: int
     text: str = ""
+    past: tuple[FrameSet, ...] = ()
 
 
 class Policy(Protocol):

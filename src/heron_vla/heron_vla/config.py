@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from heron_vla.session import PROVIDERS
+from heron_vla.backends import PROVIDERS, Choice
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class PolicyConfig:
     Attributes:
         policy: folder of the policy.
         rig: path of rig.yaml, against which the policy is checked; empty: not checked here.
-        providers: execution providers, best first.
+        backend: what runs the graph: `onnxruntime`, `openvino`, or `auto`: see `heron_vla.backends.choose_backend`.
+        providers: execution providers of ONNX Runtime, best first.
         threads: CPU threads of one inference.
         warm_up: plans on zeros before the first frame set.
         deadline_ms: a plan that is older when it is made (now minus the frame set's stamp) is dropped.
@@ -24,6 +25,7 @@ class PolicyConfig:
 
     policy: str = ""
     rig: str = ""
+    backend: Choice = "auto"
     providers: tuple[str, ...] = PROVIDERS
     threads: int = 1
     warm_up: int = 2

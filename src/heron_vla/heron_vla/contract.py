@@ -1,4 +1,4 @@
-"""What `policy.yaml` may say: version 1 of the contract between a policy and the car."""
+"""What `policy.yaml` may say: version 2 of the contract between a policy and the car."""
 
 from __future__ import annotations
 
@@ -10,9 +10,20 @@ from typing import Any, Literal
 from heron_core.trajectory import POINTS, STEP_S
 from heron_core.vehicle import SIGNALS
 
-VERSION = 1
+VERSION = 2
 FILE = "policy.yaml"
 EGO_INPUT, COMMAND_INPUT, TRAJECTORY_OUTPUT = "ego_hist", "command", "trajectory"
+TEXT_INPUT, TEXT_MASK_INPUT = "text_ids", "text_mask"
+THOUGHTS_OUTPUT, CACHE, KEEP, NEXT_POSITION = "thoughts", "cache", "keep", "next_position"
+TOKEN_INPUT, POSITION_INPUT, LOGITS_OUTPUT, CACHE_OUTPUT = "token", "position", "logits", "cache_out"
+DRIVER, NAVIGATOR, DECODE = "driver", "navigator", "decode"
+INTENT, REASON = "intent", "reason"
+"""Slots that the car itself reads: what a sentence asks for, and why it drives as it does."""
+
+
+def past_input(name: str, steps: int) -> str:
+    """Graph input of the views `name` as they were `steps` steps of the history ago."""
+    return f"{name}_past{steps}"
 
 
 @dataclass(frozen=True)
@@ -20,14 +31,24 @@ class History:
     """Frame sets that the images of one plan come from.
 
     Attributes:
-        steps: frame sets. The graph's views are cameras x steps, camera by camera, oldest step first. Version 1 feeds one.
+        steps: frame sets, the newest among them.
+        step_s: between two of them.
+        inputs: graph inputs whose older images are wanted too, as further inputs: see `past_input`.
     """
 
     steps: int = 1
+    step_s: float = 0.5
+    inputs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.steps != 1:
-            raise ValueError(f"steps = {self.steps}, contract version {VERSION} feeds 1 frame set per plan")
+        if not 1 <= self.steps <= 8:
+            raise ValueError(f"steps = {self.steps}, allowed 1 .. 8")
+        if not 0.1 <= self.step_s <= 2.0:
+            raise ValueError(f"step_s = {self.step_s}, allowed 0.1 .. 2.0")
+        if (self.steps > 1) != bool(self.inputs):
+            raise ValueError(f"{self.steps} steps with inputs {list(self.inputs)}: more than one step and at least one input belong together")
+        if len(set(self.inputs)) != len(self.inputs):
+            raise ValueError(f"inputs = {list(self.inputs)}, expected different names")
 
 
 @dataclass(frozen=True)
@@ -66,6 +87,13 @@ class Horizon:
             raise ValueError(f"{self.points} points of {self.step_s} s, Heron follows {POINTS} points of {STEP_S} s")
 
 
+def _check_file(file: str, sha256: str, ending: str) -> None:
+    if "/" in file or not file.endswith(ending):
+        raise ValueError(f"file = {file!r}, expected the bare name of an {ending} file in the folder")
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"sha256 = {sha256!r}, expected 64 hex digits")
+
+
 @dataclass(frozen=True)
 class GraphFile:
     """An ONNX file of the folder and its SHA-256 in hex."""
@@ -74,10 +102,63 @@ class GraphFile:
     sha256: str
 
     def __post_init__(self) -> None:
-        if "/" in self.file or not self.file.endswith(".onnx"):
-            raise ValueError(f"file = {self.file!r}, expected the bare name of an .onnx file in the folder")
-        if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
-            raise ValueError(f"sha256 = {self.sha256!r}, expected 64 hex digits")
+        _check_file(self.file, self.sha256, ".onnx")
+
+
+@dataclass(frozen=True)
+class TokenizerFile:
+    """A file of the library `tokenizers` in the folder and its SHA-256 in hex."""
+
+    file: str
+    sha256: str
+
+    def __post_init__(self) -> None:
+        _check_file(self.file, self.sha256, ".json")
+
+
+@dataclass(frozen=True)
+class SlotSpec:
+    """One thing that is thought before planning: exactly one of its words."""
+
+    name: str
+    words: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.words or len(set(self.words)) != len(self.words):
+            raise ValueError(f"words of {self.name} = {list(self.words)}, expected different words, at least one")
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """What a policy that reads and speaks needs.
+
+    Attributes:
+        tokenizer: turns text into numbers and back.
+        max_tokens: of an instruction; a longer one is not read.
+        max_speech_tokens: of an explanation in one language, its first and last token included.
+        slots: what is thought, in the order of the output `thoughts`; `intent` and `reason` among them.
+        languages: `en` and `ja` → the token that an explanation in this language begins with.
+        end: the token that an explanation ends with.
+        pad: the token where there is no text.
+    """
+
+    tokenizer: TokenizerFile
+    slots: tuple[SlotSpec, ...]
+    languages: Mapping[str, str]
+    end: str
+    pad: str
+    max_tokens: int = 24
+    max_speech_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        names = [slot.name for slot in self.slots]
+        if len(set(names)) != len(names) or not {INTENT, REASON} <= set(names):
+            raise ValueError(f"slots = {names}, expected different names, {INTENT} and {REASON} among them")
+        if set(self.languages) != {"en", "ja"}:
+            raise ValueError(f"languages = {sorted(self.languages)}, expected en and ja")
+        for name in ("max_tokens", "max_speech_tokens"):
+            if not 2 <= getattr(self, name) <= 256:
+                raise ValueError(f"{name} = {getattr(self, name)}, allowed 2 .. 256")
 
 
 @dataclass(frozen=True)
@@ -89,8 +170,8 @@ class PolicySpec:
         name: for people.
         views, preprocessing: how images are made; read by `heron_camera.views`.
         manoeuvres: what an instruction may ask for; its index is the input `command`.
-        tokenizer: file of the folder, or null for a policy that reads no text.
-        graphs: `driver` or `navigator`: the one graph that makes the trajectory.
+        text: None for a policy that reads no text.
+        graphs: `driver` or `navigator` makes the trajectory; `decode` beside a navigator with text makes the words of its explanations.
         provenance: data, code and metrics; free form.
     """
 
@@ -103,19 +184,19 @@ class PolicySpec:
     history: History = field(default_factory=History)
     ego_history: EgoHistorySpec = field(default_factory=EgoHistorySpec)
     horizon: Horizon = field(default_factory=Horizon)
-    tokenizer: str | None = None
+    text: TextSpec | None = None
     precision: Literal["fp32", "fp16", "int8", "fp8", "nvfp4"] = "fp32"
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.manoeuvres or len(set(self.manoeuvres)) != len(self.manoeuvres):
             raise ValueError(f"manoeuvres = {list(self.manoeuvres)}, expected different names, at least one")
-        if set(self.graphs) not in ({"driver"}, {"navigator"}):
-            raise ValueError(f"graphs = {sorted(self.graphs)}, contract version {VERSION} expects exactly one: driver or navigator")
-        if self.tokenizer is not None:
-            raise ValueError(f"tokenizer = {self.tokenizer!r}, contract version {VERSION} reads no text: null")
+        if self.text is None and set(self.graphs) not in ({DRIVER}, {NAVIGATOR}):
+            raise ValueError(f"graphs = {sorted(self.graphs)}, a policy without text has exactly one: {DRIVER} or {NAVIGATOR}")
+        if self.text is not None and set(self.graphs) != {NAVIGATOR, DECODE}:
+            raise ValueError(f"graphs = {sorted(self.graphs)}, a policy with text has two: {NAVIGATOR} and {DECODE}")
 
     @property
     def graph(self) -> GraphFile:
         """The graph that makes the trajectory."""
-        return next(iter(self.graphs.values()))
+        return self.graphs.get(NAVIGATOR) or self.graphs[DRIVER]

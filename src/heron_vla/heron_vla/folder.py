@@ -5,19 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from heron_camera.views import Preprocessing, VirtualCamera, check_views, load_preprocessing, load_views
-from heron_core.errors import InputError, RigMismatchError
+from heron_core.errors import RigMismatchError
 from heron_core.rig import Rig
 from heron_core.settings import from_mapping, load_yaml
-from heron_vla.contract import COMMAND_INPUT, EGO_INPUT, FILE, TRAJECTORY_OUTPUT, VERSION, PolicySpec
-
-Shape = tuple[int, ...]
-
-
-class PolicyError(InputError):
-    """A policy folder cannot be used, or a policy's output must not be."""
+from heron_vla.contract import CACHE, DECODE, FILE, NAVIGATOR, VERSION, GraphFile, PolicySpec, TokenizerFile, past_input
+from heron_vla.language import Language
+from heron_vla.signature import PolicyError as PolicyError
+from heron_vla.signature import Shape, check_graph, signatures
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,8 @@ class PolicyFolder:
         spec: its policy.yaml.
         views: virtual cameras, in the policy's order.
         preprocessing: how the images are made.
-        digest: SHA-256 over policy.yaml and the graph.
+        digest: SHA-256 over policy.yaml, the graphs and the tokenizer.
+        language: its words; None for a policy that reads no text.
     """
 
     path: Path
@@ -37,28 +34,28 @@ class PolicyFolder:
     views: tuple[VirtualCamera, ...]
     preprocessing: Preprocessing
     digest: str
+    language: Language | None = None
 
     @property
     def graph_path(self) -> Path:
-        """The ONNX file."""
+        """The ONNX file that makes the trajectory."""
         return self.path / self.spec.graph.file
 
     @property
-    def image_shapes(self) -> dict[str, Shape]:
-        """Graph input → (views, 3, height, width), without the batch."""
-        shapes: dict[str, Shape] = {}
-        for view in self.views:
-            count = shapes[view.input][0] if view.input in shapes else 0
-            shapes[view.input] = (count + 1, 3, view.height, view.width)
-        return shapes
+    def decode_path(self) -> Path:
+        """The ONNX file that makes words; only of a policy with text."""
+        return self.path / self.spec.graphs[DECODE].file
 
-    def signature(self) -> tuple[dict[str, tuple[str, Shape]], dict[str, tuple[str, Shape]]]:
-        """Inputs and outputs of the graph: name → (element type, shape without the batch)."""
-        ego, horizon = self.spec.ego_history, self.spec.horizon
-        inputs: dict[str, tuple[str, Shape]] = {name: ("uint8", shape) for name, shape in self.image_shapes.items()}
-        inputs[EGO_INPUT] = ("float32", (ego.steps, len(ego.columns)))
-        inputs[COMMAND_INPUT] = ("int64", ())
-        return inputs, {TRAJECTORY_OUTPUT: ("float32", (horizon.points, 4))}
+    @property
+    def image_shapes(self) -> dict[str, Shape]:
+        """Graph input of the newest images → (views, 3, height, width), without the batch."""
+        return _image_shapes(self.views)
+
+    @property
+    def past_inputs(self) -> dict[str, tuple[str, int]]:
+        """Graph input of older images → (graph input of the newest, steps of the history ago)."""
+        history = self.spec.history
+        return {past_input(name, steps): (name, steps) for name in history.inputs for steps in range(1, history.steps)}
 
     def command(self, manoeuvre: str) -> int:
         """Index of a manoeuvre.
@@ -67,7 +64,7 @@ class PolicyFolder:
             PolicyError: the policy has no such manoeuvre.
         """
         if manoeuvre not in self.spec.manoeuvres:
-            raise PolicyError(f"policy {self.spec.name} knows no manoeuvre {manoeuvre!r}, only {', '.join(self.spec.manoeuvres)}")
+            raise PolicyError(f"policy {self.spec.name} knows no manoeuvre {manoeuvre[:40]!r}, only {', '.join(self.spec.manoeuvres)}")
         return self.spec.manoeuvres.index(manoeuvre)
 
     def check_rig(self, rig: Rig) -> None:
@@ -86,7 +83,7 @@ def load_policy(path: Path, rig: Rig | None = None) -> PolicyFolder:
     """Opens and checks a policy folder.
 
     Raises:
-        PolicyError: no such folder, another contract version, a file that is missing or altered, a graph that is not as declared.
+        PolicyError: no such folder, another contract version, a file that is missing or altered, a graph or a tokenizer that is not as declared.
         ConfigError: a wrong key or value in policy.yaml.
         RigMismatchError: the policy does not fit the rig.
     """
@@ -100,62 +97,46 @@ def load_policy(path: Path, rig: Rig | None = None) -> PolicyFolder:
     if version != VERSION:
         raise PolicyError(f"{file}: contract version {version}, this Heron speaks version {VERSION}; export the policy again")
     spec = from_mapping(PolicySpec, content, str(file))
-    graph = path / spec.graph.file
-    if not graph.is_file():
-        raise PolicyError(f"{path}: {spec.graph.file} is missing, though {FILE} names it")
-    sha256 = hashlib.sha256(graph.read_bytes()).hexdigest()
-    if sha256 != spec.graph.sha256:
-        raise PolicyError(f"{graph}: its sha256 is {sha256[:12]}…, {FILE} says {spec.graph.sha256[:12]}…: altered or copied incompletely")
-    digest = hashlib.sha256(file.read_bytes() + sha256.encode()).hexdigest()
-    folder = PolicyFolder(path, spec, load_views(file), _preprocessing(file, spec), digest)
-    check_graph(folder)
+    views, preprocessing = load_views(file), Preprocessing() if spec.preprocessing is None else load_preprocessing(file)
+    parts: list[GraphFile | TokenizerFile] = [spec.graphs[name] for name in sorted(spec.graphs)]
+    parts += [spec.text.tokenizer] if spec.text else []
+    digest = hashlib.sha256(file.read_bytes())
+    for part in parts:
+        digest.update(_checked(path, part).encode())
+    _check_graphs(path, spec, _image_shapes(views))
+    language = Language(path / spec.text.tokenizer.file, spec.text) if spec.text else None
+    folder = PolicyFolder(path, spec, views, preprocessing, digest.hexdigest(), language)
     if rig is not None:
         folder.check_rig(rig)
     return folder
 
 
-def _preprocessing(file: Path, spec: PolicySpec) -> Preprocessing:
-    return Preprocessing() if spec.preprocessing is None else load_preprocessing(file)
+def _image_shapes(views: tuple[VirtualCamera, ...]) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
+    for view in views:
+        count = shapes[view.input][0] if view.input in shapes else 0
+        shapes[view.input] = (count + 1, 3, view.height, view.width)
+    return shapes
 
 
-def check_graph(folder: PolicyFolder) -> None:
-    """Whether the ONNX graph has exactly the declared inputs and the declared output.
-
-    Raises:
-        PolicyError: it has not; the text names the tensor, what it is and what it should be.
-    """
-    import onnx  # heavy
-
-    try:
-        model = onnx.load(str(folder.graph_path), load_external_data=False)
-    except Exception as error:  # whatever protobuf meets in a broken file
-        raise PolicyError(f"{folder.graph_path}: not an ONNX file: {error}") from error
-    outside = [tensor.name for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
-    if outside:
-        raise PolicyError(f"{folder.graph_path}: keeps weights such as {outside[0]} in another file, which no sha256 covers; export it as one file")
-    weights = {tensor.name for tensor in model.graph.initializer}
-    inputs, outputs = folder.signature()
-    found = [tensor for tensor in model.graph.input if tensor.name not in weights]
-    _compare(folder, "input", inputs, {tensor.name: tensor for tensor in found}, exact=True)
-    _compare(folder, "output", outputs, {tensor.name: tensor for tensor in model.graph.output}, exact=False)
+def _checked(folder: Path, part: GraphFile | TokenizerFile) -> str:
+    """The SHA-256 of a file of the folder, which must be the declared one."""
+    path = folder / part.file
+    if not path.is_file():
+        raise PolicyError(f"{folder}: {part.file} is missing, though {FILE} names it")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if sha256 != part.sha256:
+        raise PolicyError(f"{path}: its sha256 is {sha256[:12]}…, {FILE} says {part.sha256[:12]}…: altered or copied incompletely")
+    return sha256
 
 
-def _compare(folder: PolicyFolder, kind: str, declared: dict[str, tuple[str, Shape]], found: dict[str, Any], exact: bool) -> None:
-    missing, extra = sorted(set(declared) - set(found)), sorted(set(found) - set(declared))
-    if missing or (exact and extra):
-        wrong = f"lacks {kind} {missing[0]!r}" if missing else f"wants {kind} {extra[0]!r}"
-        raise PolicyError(f"{folder.graph_path}: the graph {wrong}; {FILE} declares {', '.join(sorted(declared))}")
-    for name, (dtype, shape) in declared.items():
-        is_dtype, is_shape = _type_of(found[name])
-        fits = len(is_shape) == len(shape) + 1 and all(isinstance(a, str) or a == b for a, b in zip(is_shape, (1, *shape), strict=True))
-        if is_dtype != dtype or not fits:
-            wanted = f"{dtype}[{', '.join(['B', *map(str, shape)])}]"
-            raise PolicyError(f"{folder.graph_path}: {kind} {name!r} is {is_dtype}[{', '.join(map(str, is_shape))}], {FILE} declares {wanted}")
-
-
-def _type_of(tensor: Any) -> tuple[str, tuple[int | str, ...]]:
-    import onnx
-
-    kind = tensor.type.tensor_type
-    dims = tuple(dim.dim_value if dim.HasField("dim_value") else (dim.dim_param or "?") for dim in kind.shape.dim)
-    return onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name, dims
+def _check_graphs(folder: Path, spec: PolicySpec, images: dict[str, Shape]) -> None:
+    unknown = [name for name in spec.history.inputs if name not in images]
+    if unknown:
+        raise PolicyError(f"{folder / FILE}: history.inputs names {unknown[0]!r}, the views have {', '.join(images)}")
+    found = {name: check_graph(folder / spec.graphs[name].file, signature) for name, signature in signatures(spec, images).items()}
+    if DECODE in found:
+        made, taken = found[NAVIGATOR][CACHE], found[DECODE][CACHE]
+        fixed = [(a, b) for a, b in zip(made, taken, strict=True) if isinstance(a, int) and isinstance(b, int)]
+        if any(a != b for a, b in fixed):
+            raise PolicyError(f"{folder}: {NAVIGATOR} makes a cache {list(made)}, {DECODE} takes {list(taken)}: they are of different models")

@@ -136,7 +136,6 @@ def write_kinematic(out: Path, cameras: Sequence[str] = tuple(CAMERAS)) -> Path:
         "ego_history": {"columns": list(COLUMNS), "steps": HISTORY_STEPS, "step_s": 0.1},
         "manoeuvres": list(MANOEUVRES),
         "horizon": {"points": POINTS, "step_s": STEP_S},
-        "tokenizer": None,
         "precision": "fp32",
         "graphs": {"driver": {"file": "driver.onnx", "sha256": hashlib.sha256(graph).hexdigest()}},
         "provenance": {"code": "heron_vla.kinematic", "data": "none", "metrics": {}},

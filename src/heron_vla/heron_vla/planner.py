@@ -14,11 +14,14 @@ from heron_core.signals import Instruction
 from heron_core.trajectory import POINTS, Trajectory
 from heron_core.vehicle import VehicleState
 from heron_vla.ego_history import EgoHistory
-from heron_vla.folder import PolicyError, PolicyFolder
+from heron_vla.folder import PolicyFolder
+from heron_vla.frame_history import FrameHistory
+from heron_vla.instructions import Instructions, Verdict
+from heron_vla.signature import PolicyError
 
 
 class Planner:
-    """Holds ego history and instruction.
+    """Holds ego history, older frame sets and instructions.
 
     Args:
         folder: the policy's promises.
@@ -31,8 +34,9 @@ class Planner:
 
     def __init__(self, folder: PolicyFolder, deadline_ns: int, manoeuvre: str) -> None:
         self._folder, self._deadline_ns = folder, deadline_ns
-        self._command, self._text = folder.command(manoeuvre), ""
+        self.instructions = Instructions(folder, manoeuvre)
         self._history = EgoHistory(folder.spec.ego_history)
+        self._frames = FrameHistory(folder.spec.history)
         self._cameras = tuple(view.camera for view in folder.views)
         self._digest = hashlib.sha256()
         self.refused: Counter[str] = Counter()
@@ -47,28 +51,31 @@ class Planner:
         """Remembers what the car does."""
         self._history.add(state)
 
-    def instruct(self, instruction: Instruction) -> None:
-        """Takes a manoeuvre and text.
+    def instruct(self, instruction: Instruction) -> Verdict | None:
+        """Takes a manoeuvre and text; see `Instructions.give`.
 
         Raises:
             PolicyError: the policy does not know the manoeuvre; the one before stays.
         """
         try:
-            self._command = self._folder.command(instruction.manoeuvre)
+            return self.instructions.give(instruction)
         except PolicyError:
             self.refused["manoeuvre"] += 1
             raise
-        self._text = instruction.text
 
     def ask(self, frames: FrameSet) -> PolicyInput | str:
         """What the policy is asked on this frame set, or why it is not: `kind: text`, counted by kind."""
         fault = self._frames_fault(frames)
-        history = self._history.at(frames.stamp_ns) if not fault else ""
+        if fault:
+            return self._refusal(fault)
+        past = self._frames.at(frames.stamp_ns)
+        self._frames.add(frames)
+        history = self._history.at(frames.stamp_ns)
         if isinstance(history, str):
-            text = fault or f"ego_history: {history}"
-            self.refused[text.split(":")[0]] += 1
-            return text
-        return PolicyInput(frames, history, self._command, self._text)
+            return self._refusal(f"ego_history: {history}")
+        if isinstance(past, str):
+            return self._refusal(f"history: {past}")
+        return PolicyInput(frames, history, self.instructions.command, self.instructions.text, past)
 
     def answer(self, frames: FrameSet, points: NDArray[np.float32], start_ns: int, end_ns: int) -> Trajectory | str:
         """The plan to publish, or why it is dropped: `kind: text`, counted by kind."""
@@ -84,6 +91,10 @@ class Planner:
         self.plans += 1
         self._digest.update(plan.stamp_ns.to_bytes(8, "little", signed=True) + plan.points.tobytes())
         return plan
+
+    def _refusal(self, text: str) -> str:
+        self.refused[text.split(":")[0]] += 1
+        return text
 
     def _frames_fault(self, frames: FrameSet) -> str:
         wanted = self._folder.preprocessing.digest

@@ -1,74 +1,98 @@
-"""A policy folder as a running ONNX Runtime session."""
+"""A policy folder that runs: what it is asked on the way in, its plan and its thoughts on the way out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_core.frames import FrameSet
 from heron_core.policy import PolicyInput
-from heron_vla.contract import COMMAND_INPUT, EGO_INPUT, TRAJECTORY_OUTPUT
-from heron_vla.folder import PolicyError, PolicyFolder
+from heron_vla.backends import PROVIDERS, Choice, open_graph
+from heron_vla.contract import (
+    CACHE,
+    COMMAND_INPUT,
+    EGO_INPUT,
+    KEEP,
+    NEXT_POSITION,
+    TEXT_INPUT,
+    TEXT_MASK_INPUT,
+    THOUGHTS_OUTPUT,
+    TRAJECTORY_OUTPUT,
+)
+from heron_vla.folder import PolicyFolder
+from heron_vla.language import Thoughts, Tokens
+from heron_vla.signature import PolicyError
 
-# Best first; those that this build of ONNX Runtime has are tried.
-PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "OpenVINOExecutionProvider", "CPUExecutionProvider")
+
+@dataclass(frozen=True)
+class Memory:
+    """What an explanation goes on from: the state of the language model after a plan.
+
+    Attributes:
+        cache: (1, layers, 2, kv_heads, S, head_dim) float32.
+        keep: (1, S) bool, False where there was no text.
+        next_position: (1,) int64.
+    """
+
+    cache: NDArray[np.float32]
+    keep: NDArray[np.bool_]
+    next_position: NDArray[np.int64]
 
 
-def choose_providers(preferred: Sequence[str]) -> list[str]:
-    """The preferred providers that this ONNX Runtime has, in order, and the CPU at the end."""
-    import onnxruntime
+@dataclass(frozen=True)
+class Answer:
+    """What a policy gives.
 
-    available = onnxruntime.get_available_providers()
-    return [name for name in (*dict.fromkeys((*preferred, "CPUExecutionProvider")),) if name in available]
+    Attributes:
+        points: (40, 4) float32: x, y, yaw, speed in base_link at the frame set's stamp.
+        thoughts: None of a policy without text.
+        memory: None of a policy without text.
+    """
+
+    points: NDArray[np.float32]
+    thoughts: Thoughts | None = None
+    memory: Memory | None = None
 
 
 class OnnxPolicy:
-    """Implements `heron_core.policy.Policy`. Small inputs and the output live in buffers bound once; images are bound where they lie.
+    """Implements `heron_core.policy.Policy`. Images are read where they lie.
 
     Attributes:
+        folder: the policy.
         image_copies: image buffers that were not at the address where they were made, since start.
     """
 
-    def __init__(self, folder: PolicyFolder, providers: Sequence[str] = PROVIDERS, threads: int = 1, warm_up: int = 2) -> None:
-        """Opens the session.
+    def __init__(
+        self, folder: PolicyFolder, providers: Sequence[str] = PROVIDERS, threads: int = 1, warm_up: int = 2, backend: Choice = "auto"
+    ) -> None:
+        """Opens the graph.
 
         Args:
             folder: a checked policy folder.
-            providers: preferred execution providers.
+            providers: preferred execution providers of ONNX Runtime.
             threads: CPU threads of one inference.
-            warm_up: plans on zeros before the first real one.
+            warm_up: plans on zeros before the first real one, for each length of text.
+            backend: what runs the graph.
 
         Raises:
-            PolicyError: ONNX Runtime cannot open the graph, or cannot run it.
+            PolicyError: the backend cannot open the graph, or cannot run it.
         """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.use_deterministic_compute = True
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(folder.graph_path), options, providers=choose_providers(providers))
-        except Exception as error:  # onnxruntime has no base class for its errors
-            raise PolicyError(f"{folder.graph_path}: ONNX Runtime cannot open it: {error}") from error
-        self._value = onnxruntime.OrtValue.ortvalue_from_numpy
-        self.folder = folder
-        self.image_copies = 0
-        ego, horizon = folder.spec.ego_history, folder.spec.horizon
-        self._ego = np.zeros((1, ego.steps, len(ego.columns)), dtype=np.float32)
-        self._command = np.zeros(1, dtype=np.int64)
-        self._trajectory = np.zeros((1, horizon.points, 4), dtype=np.float32)
-        self._held = [self._value(array) for array in (self._ego, self._command, self._trajectory)]
-        self._binding = self._session.io_binding()
-        self._binding.bind_ortvalue_input(EGO_INPUT, self._held[0])
-        self._binding.bind_ortvalue_input(COMMAND_INPUT, self._held[1])
-        self._binding.bind_ortvalue_output(TRAJECTORY_OUTPUT, self._held[2])
-        blank = {name: np.zeros((1, *shape), dtype=np.uint8) for name, shape in folder.image_shapes.items()}
-        for _ in range(warm_up):
-            self._run({name: self._value(array) for name, array in blank.items()})
+        self.folder, self.image_copies = folder, 0
+        self._graph = open_graph(folder.graph_path, backend, providers, threads)
+        ego, horizon, language = folder.spec.ego_history, folder.spec.horizon, folder.language
+        self._ego_shape, self._shape = (ego.steps, len(ego.columns)), (1, horizon.points, 4)
+        self._outputs = [TRAJECTORY_OUTPUT, *([THOUGHTS_OUTPUT, CACHE, KEEP, NEXT_POSITION] if language else [])]
+        self._text: tuple[str, Tokens | None] = ("", language.nothing if language else None)
+        shapes = folder.image_shapes
+        blank = {name: np.zeros((1, *shape), dtype=np.uint8) for name, shape in shapes.items()}
+        blank |= {name: blank[now] for name, (now, _) in folder.past_inputs.items()}
+        for text in language.lengths if language else (None,):
+            for _ in range(warm_up):
+                self._run(blank, np.zeros(self._ego_shape, dtype=np.float32), 0, text)
 
     @property
     def digest(self) -> str:
@@ -76,42 +100,74 @@ class OnnxPolicy:
         return self.folder.digest
 
     @property
+    def backend(self) -> str:
+        """What runs the graph."""
+        return self._graph.name
+
+    @property
     def provider(self) -> str:
-        """The execution provider that ONNX Runtime put first."""
-        return str(self._session.get_providers()[0])
+        """What the graph runs on."""
+        return self._graph.provider
 
     def plan(self, request: PolicyInput) -> NDArray[np.float32]:
-        """(40, 4) float32: x, y, yaw, speed in base_link at the frame set's stamp.
+        """The plan alone; see `answer`."""
+        return self.answer(request).points
+
+    def answer(self, request: PolicyInput) -> Answer:
+        """The plan, and what was thought before.
 
         Raises:
             PolicyError: inputs that are not as declared, or a graph that fails, or an output that is not finite; nothing of it is passed on.
         """
-        if request.ego_history.shape != self._ego.shape[1:] or not np.isfinite(request.ego_history).all():
-            raise PolicyError(f"ego history is {request.ego_history.shape} or not finite, the policy wants {self._ego.shape[1:]}")
-        self._ego[0] = request.ego_history
-        self._command[0] = request.command
-        self._run(self._bound_images(request))
-        points: NDArray[np.float32] = self._trajectory[0].copy()
+        ego = request.ego_history
+        if ego.shape != self._ego_shape or not np.isfinite(ego).all():
+            raise PolicyError(f"ego history is {ego.shape} or not finite, the policy wants {self._ego_shape}")
+        images, made_at = self._images(request)
+        found, read_at = self._run(images, ego, request.command, self._tokens(request.text))
+        self.image_copies += sum(read_at[name] != where for name, where in made_at.items())
+        points = found[TRAJECTORY_OUTPUT]
         if not np.isfinite(points).all():
             raise PolicyError(f"policy {self.folder.spec.name} gave a plan that is not finite")
-        return points
+        if self.folder.language is None:
+            return Answer(points[0])
+        shares = found[THOUGHTS_OUTPUT][0]
+        if not np.isfinite(shares).all():
+            raise PolicyError(f"policy {self.folder.spec.name} gave thoughts that are not finite")
+        return Answer(points[0], self.folder.language.thoughts(shares), Memory(found[CACHE], found[KEEP], found[NEXT_POSITION]))
 
-    def _bound_images(self, request: PolicyInput) -> dict[str, object]:
-        bound: dict[str, object] = {}
-        for name, shape in self.folder.image_shapes.items():
-            images = request.frames.images.get(name)
-            if images is None or images.shape != shape:
-                raise PolicyError(f"frame set has {None if images is None else images.shape} for input {name!r}, the policy wants {shape}")
-            value = self._value(images[None])
-            self.image_copies += value.data_ptr() != request.frames.addresses.get(name)
-            bound[name] = value
-        return bound
+    def _images(self, request: PolicyInput) -> tuple[dict[str, NDArray[np.uint8]], dict[str, int | None]]:
+        """Graph input → images with a batch, and where they were made."""
+        images: dict[str, NDArray[np.uint8]] = {}
+        made_at: dict[str, int | None] = {}
+        wanted = {name: (name, 0) for name in self.folder.image_shapes} | self.folder.past_inputs
+        for name, (now, steps) in wanted.items():
+            shape = self.folder.image_shapes[now]
+            if steps > len(request.past):
+                raise PolicyError(f"{len(request.past)} older frame sets were given, input {name!r} wants {steps}")
+            frames: FrameSet = request.past[steps - 1] if steps else request.frames
+            found = frames.images.get(now)
+            if found is None or found.shape != shape:
+                raise PolicyError(f"frame set has {None if found is None else found.shape} for input {name!r}, the policy wants {shape}")
+            images[name], made_at[name] = found[None], frames.addresses.get(now)
+        return images, made_at
 
-    def _run(self, images: dict[str, object]) -> None:
-        self._trajectory.fill(np.nan)  # an output that was not written must not look like the last plan
-        for name, value in images.items():
-            self._binding.bind_ortvalue_input(name, value)
-        try:
-            self._session.run_with_iobinding(self._binding)
-        except Exception as error:  # ONNX Runtime's own have no common base but this
-            raise PolicyError(f"{self.folder.graph_path}: the graph fails when it is run: {str(error).strip()}") from error
+    def _tokens(self, text: str) -> Tokens | None:
+        language = self.folder.language
+        if language is not None and text != self._text[0]:
+            read = language.read(text)
+            if not isinstance(read, Tokens):
+                raise PolicyError(f"text of {len(text)} characters cannot be read: {read}")
+            self._text = text, read
+        return self._text[1]
+
+    def _run(
+        self, images: dict[str, NDArray[np.uint8]], ego: NDArray[np.float32], command: int, text: Tokens | None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, int]]:
+        inputs: dict[str, NDArray[Any]] = {**images, EGO_INPUT: np.ascontiguousarray(ego[None], dtype=np.float32)}
+        inputs[COMMAND_INPUT] = np.array([command], dtype=np.int64)
+        if text is not None:
+            inputs |= {TEXT_INPUT: text.ids, TEXT_MASK_INPUT: text.mask}
+        found, read_at = self._graph.run(inputs, self._outputs)
+        if found[TRAJECTORY_OUTPUT].shape != self._shape:
+            raise PolicyError(f"{self.folder.graph_path}: gave a plan of {found[TRAJECTORY_OUTPUT].shape}, declared was {self._shape}")
+        return found, read_at

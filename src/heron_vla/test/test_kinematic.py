@@ -90,17 +90,25 @@ def test_history_that_is_not_finite_gives_no_plan(policy: OnnxPolicy, value: flo
         policy.plan(request(value, 0.0))
 
 
-def test_a_graph_that_fails_when_it_is_run_is_said(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("inputs", "operation", "text"),
+    [
+        (["whole", "whole"], "Concat", r"driver.onnx: gave a plan of \(1, 80, 4\), declared was \(1, 40, 4\)"),
+        (["whole", "beyond"], "Gather", "driver.onnx: the graph fails when it is run: .*Gather"),
+    ],
+)
+def test_a_graph_that_fails_when_it_is_run_is_said(folder: Path, tmp_path: Path, inputs: list[str], operation: str, text: str) -> None:
     broken = shutil.copytree(folder, tmp_path / "broken")
     graph = onnx.load(str(broken / "driver.onnx"))
     for node in graph.graph.node:
         node.output[:] = ["whole" if name == "trajectory" else name for name in node.output]
-    graph.graph.node.append(onnx.helper.make_node("Concat", ["whole", "whole"], ["trajectory"], axis=1))  # 80 points, not the declared 40
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array([50]), "beyond"))  # of 40 points
+    graph.graph.node.append(onnx.helper.make_node(operation, inputs, ["trajectory"], axis=1))
     was = hashlib.sha256((broken / "driver.onnx").read_bytes()).hexdigest()
     (broken / "driver.onnx").write_bytes(graph.SerializeToString())
     now = hashlib.sha256((broken / "driver.onnx").read_bytes()).hexdigest()
     (broken / "policy.yaml").write_text((broken / "policy.yaml").read_text().replace(was, now))
-    with pytest.raises(PolicyError, match=r"driver.onnx: the graph fails when it is run: .*Concat"):
+    with pytest.raises(PolicyError, match=text):
         OnnxPolicy(load_policy(broken))
 
 

@@ -18,6 +18,7 @@ class Budget:
     decode: float
     preprocess: float
     inference: float
+    speech: float
     total: float
 
     def __post_init__(self) -> None:
@@ -37,6 +38,7 @@ class Budget:
             "decode": round(self.decode * _MS),
             "preprocess": round(self.preprocess * _MS),
             "inference": round(self.inference * _MS),
+            "speech": round(self.speech * _MS),
         }
 
 

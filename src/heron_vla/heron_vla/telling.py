@@ -1,0 +1,28 @@
+"""When a policy explains itself: when what it thinks has changed, and stays so."""
+
+from __future__ import annotations
+
+from heron_vla.contract import INTENT, REASON
+from heron_vla.language import Thoughts
+
+STABLE_NS = 300_000_000
+"""A thought that comes and goes within this time changed nothing."""
+
+
+class Telling:
+    """Compares the thoughts of one plan after the other."""
+
+    def __init__(self) -> None:
+        self._now: tuple[str, str] | None = None
+        self._told: tuple[str, str] | None = None
+        self._since_ns = 0
+
+    def due(self, stamp_ns: int, thoughts: Thoughts) -> bool:
+        """Whether the plan at `stamp_ns` is to be explained: its intent or its reason is not what was told last, and has been so for a while."""
+        now = thoughts.words[INTENT], thoughts.words[REASON]
+        if now != self._now or stamp_ns < self._since_ns:
+            self._now, self._since_ns = now, stamp_ns
+        if now == self._told or stamp_ns - self._since_ns < STABLE_NS:
+            return False
+        self._told = now
+        return True
