@@ -1,30 +1,23 @@
-"""Many drives without images: scenarios x seeds on a pool of processes, kept in a file as they come, so that a stopped matrix goes on."""
+"""Many drives: scenarios x seeds on a pool of processes, kept in a file as they come, so that a stopped matrix goes on."""
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import multiprocessing
 import os
 import signal
-import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heron_core.errors import HeronError, InputError
 from heron_runtime.watchdog import die_with_parent
 from heron_sim.config import LARGEST_SEED
-from heron_sim.scenario import Scenario
+from heron_sim.matrix_jobs import Job, Row, drive
 
-Row = dict[str, Any]
 ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # a process per core, a thread per process
-DRIVING_PACKAGES = ("heron_core", "heron_can", "heron_control", "heron_sim")  # whose code decides how a drive goes
 ROWS_FILE = "runs.jsonl"
 MOST_SEEDS = 100_000
 
@@ -33,30 +26,6 @@ class MatrixError(HeronError):
     """A process of the pool died."""
 
     is_failure = True
-
-
-@dataclass(frozen=True)
-class Job:
-    """One drive of a matrix: `fingerprint` names everything that decides its outcome; plans arrive `latency_s` after their stamp."""
-
-    scenario: Scenario
-    seed: int
-    policy: str
-    vehicle: Path
-    latency_s: float
-    fingerprint: str
-
-    @property
-    def key(self) -> tuple[str, int, str, str]:
-        """What makes it the same drive."""
-        return self.scenario.name, self.seed, self.policy, self.fingerprint
-
-
-def jobs(scenarios: Sequence[Scenario], seeds: Sequence[int], policy: str, vehicle: Path, latency_s: float) -> list[Job]:
-    """All drives of a matrix: seed by seed, so that a stopped one has something of every scenario."""
-    code = _code_digest(vehicle)
-    prints = [hashlib.sha256(f"{code} {latency_s!r} {each.config!r}".encode()).hexdigest()[:16] for each in scenarios]
-    return [Job(each, seed, policy, vehicle, latency_s, found) for seed in seeds for each, found in zip(scenarios, prints, strict=True)]
 
 
 def run_matrix(
@@ -111,27 +80,6 @@ def run_matrix(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return [rows[job.key] for job in wanted]
-
-
-def drive(job: Job) -> Row:
-    """One drive → its row: what ended it before its time is a failure, never an exception."""
-    from heron_control.proving_ground.closed_loop import LoopCar
-    from heron_sim.driving.episode import run_episode
-
-    begin = time.perf_counter()
-    row: Row = {"scenario": job.scenario.name, "seed": job.seed, "policy": job.policy, "fingerprint": job.fingerprint}
-    try:
-        episode = run_episode(LoopCar.load(job.vehicle), job.scenario.folder, job.scenario.config, job.seed, job.latency_s, job.policy)
-    except HeronError as error:
-        row |= {"passed": False, "seconds": 0.0, "failures": [str(error)], "driving": {}}
-    except Exception as error:  # a fault of ours in one drive must not end the others
-        row |= {"passed": False, "seconds": 0.0, "failures": [f"{type(error).__name__}: {error}"], "driving": {}}
-        row["traceback"] = traceback.format_exc()
-    else:
-        report = episode.report()
-        row |= {key: report[key] for key in ("passed", "seconds", "failures", "driving", "track_sha256")}
-    row["wall_s"] = round(time.perf_counter() - begin, 3)
-    return row
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:
@@ -211,19 +159,6 @@ def _known(path: Path, wanted: set[tuple[str, int, str, str]]) -> dict[tuple[str
         beside.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in found.values()), encoding="utf-8")
         beside.replace(path)
     return found
-
-
-def _code_digest(vehicle: Path) -> str:
-    """Of the code that decides how a drive goes, and of the car: rows of other code are not taken for this one's."""
-    digest = hashlib.sha256()
-    files: list[Path] = []
-    for package in DRIVING_PACKAGES:
-        found = importlib.util.find_spec(package)
-        for folder in (found.submodule_search_locations or ()) if found else ():
-            files += sorted(Path(folder).rglob("*.py"))
-    for path in (*files, *sorted(path for path in vehicle.iterdir() if path.is_file())):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from heron_sim.matrix import Job, Row
+from heron_sim.matrix_jobs import Job, Row
 
 
 def quick(job: Job) -> Row:

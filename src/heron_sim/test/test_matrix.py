@@ -11,7 +11,8 @@ from matrix_tasks import counted, dies_at_two, quick, sleeps_after_zero, tells_w
 
 from heron_core.errors import InputError
 from heron_sim.config import RouteConfig, ScenarioConfig
-from heron_sim.matrix import ROWS_FILE, Job, MatrixError, Row, drive, jobs, parse_seeds, run_matrix, summary
+from heron_sim.matrix import ROWS_FILE, MatrixError, parse_seeds, run_matrix, summary
+from heron_sim.matrix_jobs import Job, Row, drive, jobs
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.scenario import Scenario
 

@@ -42,7 +42,7 @@ def list_() -> None:
 
 @app.command(
     epilog="Examples: ./heron sim matrix --out out/matrix | ./heron sim matrix town traffic_guide --seeds 0:100 --out OUT |"
-    " ./heron sim matrix town --policy kinematic --seeds 0:20 --out OUT"
+    " ./heron sim matrix town --policy kinematic --seeds 0:20 --out OUT | ./heron sim matrix town --policy POLICY --out OUT"
 )
 def matrix(
     out: Annotated[Path, typer.Option(help="Folder for runs.jsonl (kept while it runs; a stopped matrix goes on) and report.json.")],
@@ -50,27 +50,28 @@ def matrix(
         list[str] | None, typer.Argument(help="Names (./heron sim list) or paths of yaml files; default: all that there are.")
     ] = None,
     seeds: Annotated[str, typer.Option(help="As 7, 0:100 (without its end) or 1,5,10:20.")] = "0:10",
-    policy: Annotated[str, typer.Option(help="expert or kinematic.")] = "expert",
+    policy: Annotated[str, typer.Option(help="expert or kinematic, which need no pictures; or a policy's folder, as of ./heron model.")] = "expert",
     workers: Annotated[int | None, typer.Option(min=1, max=512, help="Processes; default: one per core.")] = None,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the demonstration car.")] = None,
     seconds: Annotated[
         float | None, typer.Option(help="How long each drive lasts; default: as the scenario says. A shorter one must drive less far.")
     ] = None,
 ) -> None:
-    """Drive scenarios without images over many seeds, and sum up; exit 1 when a drive does not meet its scenario's criteria."""
+    """Drive scenarios over many seeds, with images where the policy wants them; exit 1 when a drive does not meet its scenario's criteria."""
     from heron_bringup.drive.budget import load_budget
     from heron_bringup.paths import config_folder
     from heron_control.proving_ground.closed_loop import LoopCar
     from heron_core.errors import InputError
     from heron_sim.driving.episode import POLICIES
-    from heron_sim.matrix import Row, jobs, parse_seeds, run_matrix, summary
+    from heron_sim.matrix import parse_seeds, run_matrix, summary
+    from heron_sim.matrix_jobs import Row, jobs
     from heron_sim.scenario import lasting, load_scenario, scenario_names
 
     if out.exists() and not out.is_dir():
         raise InputError(f"--out {out} is a file; give a folder")
-    if policy not in POLICIES:
-        raise InputError(f"no policy {policy!r} without images; there are: {', '.join(POLICIES)}")
     folder, car = config_folder() / "scenario", vehicle or config_folder() / "vehicle" / "demo"
+    if policy not in POLICIES:
+        check_policy(policy, car)
     LoopCar.load(car)  # what is wrong with it is said once, before anything starts
     chosen = [load_scenario(name, folder) for name in dict.fromkeys(scenarios or scenario_names(folder))]
     if len({each.name for each in chosen}) < len(chosen):
@@ -105,6 +106,18 @@ def matrix(
         console.print(f"{len(rows)} of {len(wanted)} drives are done; the same command goes on", highlight=False)
         raise typer.Exit(EXIT_STOPPED)
     raise typer.Exit(0 if summed["passed"] == summed["runs"] else 1)
+
+
+def check_policy(policy: str, vehicle: Path) -> None:
+    """What is wrong with a policy's folder is said once, before anything starts."""
+    from heron_core.errors import InputError
+    from heron_core.rig import load_rig
+    from heron_sim.driving.episode import POLICIES
+    from heron_vla.folder import load_policy
+
+    if not Path(policy).is_dir():
+        raise InputError(f"no policy {policy!r}: neither the path of a policy's folder nor one of {', '.join(POLICIES)}")
+    load_policy(Path(policy), load_rig(vehicle / "rig.yaml"))
 
 
 def _tell(console: Console, summed: dict[str, Any]) -> None:

@@ -1,0 +1,172 @@
+"""A policy folder as a driver of the world, without ROS: pictures straight at its virtual cameras, the car's states, the route's instruction.
+
+What it is asked is what `heron_vla` would ask it in the car: the same `Planner` holds ego history, older frame sets and the instruction. Left out is
+the way of the pictures through lens, JPEG and undistortion.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heron_core.arrays import address, read_only
+from heron_core.frames import FrameSet
+from heron_core.policy import PolicyInput
+from heron_core.rig import Rig
+from heron_core.signals import Instruction
+from heron_core.stages import Stages
+from heron_core.vehicle import VehicleState
+from heron_sim.config import WeatherConfig
+from heron_sim.drawing.rays import virtual_view
+from heron_sim.roads.network import Manoeuvre
+from heron_sim.roads.route import Route
+from heron_sim.roads.town import Town
+from heron_sim.truth import Truth
+from heron_sim.world import SAID
+from heron_vla.folder import PolicyError, PolicyFolder, load_policy
+from heron_vla.planner import Planner
+from heron_vla.session import OnnxPolicy
+
+Instruct = Callable[[Manoeuvre], tuple[str, str]]
+"""What the route asks for → manoeuvre and sentence that the policy is given."""
+
+DEADLINE_NS = 500_000_000
+KEPT = 8  # policies that a process keeps open
+
+
+def as_the_route_says(manoeuvre: Manoeuvre) -> tuple[str, str]:
+    """The manoeuvre, and the world's own sentence for it."""
+    return manoeuvre.value, SAID[manoeuvre]
+
+
+@lru_cache(maxsize=KEPT)
+def open_policy(path: Path) -> OnnxPolicy:
+    """A policy on one thread of this process, opened once.
+
+    Raises:
+        PolicyError: the folder cannot be used.
+    """
+    return OnnxPolicy(load_policy(path), threads=1, warm_up=1)
+
+
+class Eyes:
+    """What a policy's virtual cameras see of the world, as frame sets."""
+
+    def __init__(self, folder: PolicyFolder, rig: Rig, town: Town, weather: WeatherConfig, seed: int, blank: bool = False) -> None:
+        """Compiles the ray-caster where that was not done before.
+
+        Args:
+            folder: the policy.
+            rig: of the car.
+            town: what stands about.
+            weather: light and air.
+            seed: of the cameras' noise.
+            blank: all pictures are black.
+
+        Raises:
+            RigMismatchError: the rig cannot feed the policy.
+        """
+        folder.check_rig(rig)
+        self._folder = folder
+        self._valid = tuple(view.camera in rig.cameras for view in folder.views)
+        self._rows = [sum(other.input == view.input for other in folder.views[:i]) for i, view in enumerate(folder.views)]
+        views = {str(i): virtual_view(view, rig.cameras[view.camera]) for i, view in enumerate(folder.views) if self._valid[i]}
+        self._renderer = None
+        if not blank:
+            from heron_sim.drawing.renderer import Renderer  # numba: heavy
+
+            self._renderer = Renderer(town, views, weather, seed)
+
+    def see(self, truth: Truth) -> FrameSet:
+        """The frame set of this moment."""
+        images = {name: np.zeros(shape, np.uint8) for name, shape in self._folder.image_shapes.items()}
+        if self._renderer is not None:
+            for name, picture in self._renderer.render(truth).items():
+                view, row = self._folder.views[int(name)], self._rows[int(name)]
+                images[view.input][row] = picture.image[:, :, ::-1].transpose(2, 0, 1)
+        stamp_ns = truth.stamp_ns
+        return FrameSet(
+            stamp_ns=stamp_ns,
+            digest=self._folder.preprocessing.digest or "",
+            cameras=tuple(view.camera for view in self._folder.views),
+            exposure_ns=tuple(stamp_ns if valid else 0 for valid in self._valid),
+            valid=self._valid,
+            images={name: read_only(image) for name, image in images.items()},
+            addresses={name: address(image) for name, image in images.items()},
+            stages=Stages(exposure_ns=stamp_ns, received_ns=stamp_ns, frames_complete_ns=stamp_ns, preprocessed_ns=stamp_ns),
+        )
+
+
+class PolicyDriver:
+    """Plans for `heron_sim.driving.episode` as a policy does in the car; a call per plan, in order of time.
+
+    Attributes:
+        refused: why no plan was made → times.
+        asked: the last question that the policy was asked.
+    """
+
+    def __init__(self, policy: OnnxPolicy, eyes: Eyes, route: Route, instruct: Instruct = as_the_route_says) -> None:
+        """For one drive.
+
+        Args:
+            policy: to be asked.
+            eyes: its pictures.
+            route: whose manoeuvres are the instructions.
+            instruct: what the policy is told about them.
+
+        Raises:
+            PolicyError: the policy does not know the manoeuvre `follow`.
+        """
+        self._policy, self._eyes, self._route, self._instruct = policy, eyes, route, instruct
+        self._planner = Planner(policy.folder, DEADLINE_NS, Manoeuvre.FOLLOW.value)
+        self._said: Manoeuvre | None = None
+        self.refused: Counter[str] = Counter()
+        self.asked: PolicyInput | None = None
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        rig: Rig,
+        town: Town,
+        route: Route,
+        weather: WeatherConfig,
+        seed: int,
+        blank: bool = False,
+        instruct: Instruct = as_the_route_says,
+    ) -> PolicyDriver:
+        """The driver of a policy folder; arguments as of `Eyes` and of this class.
+
+        Raises:
+            PolicyError: the folder cannot be used.
+            RigMismatchError: the rig cannot feed the policy.
+        """
+        policy = open_policy(path)
+        return cls(policy, Eyes(policy.folder, rig, town, weather, seed, blank), route, instruct)
+
+    def add_state(self, state: VehicleState) -> None:
+        """Remembers what the car does; 100 times a second."""
+        self._planner.add_state(state)
+
+    def __call__(self, truth: Truth, state: VehicleState) -> NDArray[np.float32] | None:
+        """(40, 4) x, y, yaw, speed in base_link at the truth's stamp; None: the policy cannot plan yet, or its plan must not be used."""
+        manoeuvre = self._route.manoeuvre_at(truth.ego.route_s_m)
+        if manoeuvre is not self._said:
+            self._said = manoeuvre
+            command, text = self._instruct(manoeuvre)
+            self._planner.instruct(Instruction(truth.stamp_ns, command, text))
+        asked = self._planner.ask(self._eyes.see(truth))
+        if isinstance(asked, str):
+            self.refused[asked.split(":")[0]] += 1
+            return None
+        self.asked = asked
+        try:
+            return self._policy.plan(asked)
+        except PolicyError:
+            self.refused["policy"] += 1
+            return None
