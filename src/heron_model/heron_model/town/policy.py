@@ -15,11 +15,11 @@ from heron_sim.driving.policy_driver import PolicyDriver
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
 
-EVERY = 2  # moments of 100 ms between two plans: half the pictures, hardly another drive
+PLANS_AT = (0, 2)  # of every five moments of 100 ms: fewer pictures, and the frame half a second before is always there
 
 
 class WorldPolicy:
-    """Asks a policy folder about every other moment."""
+    """Asks a policy folder about two moments in five."""
 
     def __init__(self, folder: Path, vehicle: Path, town: Town, route: Route, scenario: ScenarioConfig, seed: int) -> None:
         """For one drive.
@@ -36,5 +36,5 @@ class WorldPolicy:
         values = {"speed": ego.speed_mps, "yaw_rate": ego.yaw_rate_rps, "accel_x": ego.accel_mps2}
         state = VehicleState(truth.stamp_ns, {name: Signal(value, 0, True) for name, value in values.items()})
         self._driver.add_state(state)
-        self._calls += 1
-        return self._driver(truth, state) if self._calls % EVERY == 1 else None
+        moment, self._calls = self._calls % 5, self._calls + 1
+        return self._driver(truth, state) if moment in PLANS_AT else None
