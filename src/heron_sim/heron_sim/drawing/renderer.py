@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -100,8 +100,8 @@ class Renderer:
         self._shadows = ShadowMap(self._light)
         self._cameras = {name: _Camera(view, weather, seed, number) for number, (name, view) in enumerate(views.items())}
 
-    def render(self, truth: Truth, labels: bool = False) -> dict[str, Picture]:
-        """One picture per view of the world at `truth`; with `labels` depth and instance ids too."""
+    def render(self, truth: Truth, labels: bool = False, only: Collection[str] | None = None) -> dict[str, Picture]:
+        """One picture per view, or per view of `only`, of the world at `truth`; with `labels` depth and instance ids too."""
         ego = truth.ego
         moving = self._moving(truth)
         self._ground.move_to(ego.x_m, ego.y_m)
@@ -118,6 +118,8 @@ class Renderer:
         frame = truth.time_ns // _EXPOSURE_NS
         out = {}
         for name, camera in self._cameras.items():
+            if only is not None and name not in only:
+                continue
             view = camera.view
             px, py, pz = (float(value) for value in view.pose.translation)
             eye = np.array([ego.x_m + c * px - s * py, ego.y_m + s * px + c * py, pz])

@@ -7,7 +7,7 @@ the way of the pictures through lens, JPEG and undistortion.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,12 +30,13 @@ from heron_sim.truth import Truth
 from heron_sim.world import SAID
 from heron_vla.folder import PolicyError, PolicyFolder, load_policy
 from heron_vla.planner import Planner
-from heron_vla.session import OnnxPolicy
+from heron_vla.session import Answer, OnnxPolicy
 
 Instruct = Callable[[Manoeuvre], tuple[str, str]]
 """What the route asks for → manoeuvre and sentence that the policy is given."""
 
 DEADLINE_NS = 500_000_000
+CALL_NS = 100_000_000
 KEPT = 8  # policies that a process keeps open
 
 
@@ -82,11 +83,13 @@ class Eyes:
 
             self._renderer = Renderer(town, views, weather, seed)
 
-    def see(self, truth: Truth) -> FrameSet:
-        """The frame set of this moment."""
-        images = {name: np.zeros(shape, np.uint8) for name, shape in self._folder.image_shapes.items()}
+    def see(self, truth: Truth, inputs: Collection[str] | None = None) -> FrameSet:
+        """The frame set of this moment; with `inputs` the images of these graph inputs alone."""
+        shapes = self._folder.image_shapes
+        images = {name: np.zeros(shapes[name], np.uint8) for name in shapes if inputs is None or name in inputs}
         if self._renderer is not None:
-            for name, picture in self._renderer.render(truth).items():
+            only = None if inputs is None else {str(i) for i, view in enumerate(self._folder.views) if view.input in inputs}
+            for name, picture in self._renderer.render(truth, only=only).items():
                 view, row = self._folder.views[int(name)], self._rows[int(name)]
                 images[view.input][row] = picture.image[:, :, ::-1].transpose(2, 0, 1)
         stamp_ns = truth.stamp_ns
@@ -103,14 +106,15 @@ class Eyes:
 
 
 class PolicyDriver:
-    """Plans for `heron_sim.driving.episode` as a policy does in the car; a call per plan, in order of time.
+    """Plans for `heron_sim.driving.episode` as a policy does in the car; a call every 100 ms, in order of time.
 
     Attributes:
         refused: why no plan was made → times.
         asked: the last question that the policy was asked.
+        answer: to it.
     """
 
-    def __init__(self, policy: OnnxPolicy, eyes: Eyes, route: Route, instruct: Instruct = as_the_route_says) -> None:
+    def __init__(self, policy: OnnxPolicy, eyes: Eyes, route: Route, instruct: Instruct = as_the_route_says, plan_every: int = 1) -> None:
         """For one drive.
 
         Args:
@@ -118,15 +122,21 @@ class PolicyDriver:
             eyes: its pictures.
             route: whose manoeuvres are the instructions.
             instruct: what the policy is told about them.
+            plan_every: only so many calls one plans; in between no pictures are drawn but those that a later plan wants as its past.
 
         Raises:
             PolicyError: the policy does not know the manoeuvre `follow`.
         """
-        self._policy, self._eyes, self._route, self._instruct = policy, eyes, route, instruct
+        self._policy, self._eyes, self._route, self._instruct, self._every = policy, eyes, route, instruct, plan_every
         self._planner = Planner(policy.folder, DEADLINE_NS, Manoeuvre.FOLLOW.value)
+        history = policy.folder.spec.history
+        ago = {round(step * history.step_s * 1e9 / CALL_NS) for step in range(1, history.steps)}
+        self._past = {-calls % plan_every for calls in ago}  # calls, counted from one that plans, whose pictures another one wants
+        self._calls = -1
         self._said: Manoeuvre | None = None
         self.refused: Counter[str] = Counter()
         self.asked: PolicyInput | None = None
+        self.answer: Answer | None = None
 
     @classmethod
     def of(
@@ -139,6 +149,7 @@ class PolicyDriver:
         seed: int,
         blank: bool = False,
         instruct: Instruct = as_the_route_says,
+        plan_every: int = 1,
     ) -> PolicyDriver:
         """The driver of a policy folder; arguments as of `Eyes` and of this class.
 
@@ -147,14 +158,20 @@ class PolicyDriver:
             RigMismatchError: the rig cannot feed the policy.
         """
         policy = open_policy(path)
-        return cls(policy, Eyes(policy.folder, rig, town, weather, seed, blank), route, instruct)
+        return cls(policy, Eyes(policy.folder, rig, town, weather, seed, blank), route, instruct, plan_every)
 
     def add_state(self, state: VehicleState) -> None:
         """Remembers what the car does; 100 times a second."""
         self._planner.add_state(state)
 
     def __call__(self, truth: Truth, state: VehicleState) -> NDArray[np.float32] | None:
-        """(40, 4) x, y, yaw, speed in base_link at the truth's stamp; None: the policy cannot plan yet, or its plan must not be used."""
+        """(40, 4) x, y, yaw, speed in base_link at the truth's stamp; None: no plan is due, or none can be made, or it must not be used."""
+        self._calls += 1
+        phase = self._calls % self._every
+        if phase:
+            if phase in self._past:
+                self._planner.ask(self._eyes.see(truth, self._policy.folder.spec.history.inputs))
+            return None
         manoeuvre = self._route.manoeuvre_at(truth.ego.route_s_m)
         if manoeuvre is not self._said:
             self._said = manoeuvre
@@ -164,9 +181,19 @@ class PolicyDriver:
         if isinstance(asked, str):
             self.refused[asked.split(":")[0]] += 1
             return None
+        self._read(asked)
         self.asked = asked
         try:
-            return self._policy.plan(asked)
+            self.answer = self._policy.answer(asked)
         except PolicyError:
             self.refused["policy"] += 1
             return None
+        return self.answer.points
+
+    def _read(self, asked: PolicyInput) -> None:
+        """A sentence counts once the policy has said what it understood, as in the car; from the next plan on."""
+        question = self._planner.instructions.question(asked)
+        if question is not None:
+            thoughts = self._policy.answer(question).thoughts
+            if thoughts is not None:
+                self._planner.instructions.settle(question.text, thoughts)
