@@ -65,7 +65,7 @@ def small(car: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def observed(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Observed:
     """The small recording in real time, watched from outside."""
     folder = tmp_path_factory.mktemp("realtime")
-    run = Running("drive", "--bag", small, "--no-images", "--out", folder / "out", log=folder / "said.txt")
+    run = Running("drive", "--bag", small, "--policy", "kinematic", "--no-images", "--out", folder / "out", log=folder / "said.txt")
     try:
         with Outside(run.domain) as outside:
             outside.listen()
@@ -77,12 +77,13 @@ def observed(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Observed:
 
 @pytest.fixture
 def drive(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """`drive(recording, *options)` → a lock-step run in this process; an exception that is not one of ours fails the test."""
+    """`drive(recording, *options)` → a lock-step run of the baseline in this process; an exception that is not one of ours fails the test."""
 
     def run(recording: Path, *options: object) -> Run:
         out = tmp_path / "out"
         capfd.readouterr()
-        code = cli.main(["drive", "--bag", str(recording), "--lockstep", "--no-images", "--out", str(out), *map(str, options)])
+        given = ["--policy", "kinematic", "--no-images", "--out", str(out), *map(str, options)]
+        code = cli.main(["drive", "--bag", str(recording), "--lockstep", *given])
         said = "".join(capfd.readouterr())
         return Run(code, said, report_of(out) if (out / "report.json").exists() else {}, out)
 

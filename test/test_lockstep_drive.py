@@ -31,7 +31,7 @@ class Drive:
 
 
 def _drive(bag: Path, out: Path, hash_seed: int) -> Drive:
-    ended = heron("drive", "--bag", bag, "--lockstep", "--no-images", "--out", out, PYTHONHASHSEED=str(hash_seed))
+    ended = heron("drive", "--bag", bag, "--policy", "kinematic", "--lockstep", "--no-images", "--out", out, PYTHONHASHSEED=str(hash_seed))
     assert ended.code == 0, ended.text
     return Drive(out, report_of(out))
 

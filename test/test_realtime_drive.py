@@ -48,7 +48,8 @@ def _wait_for_the_middle(running: Running, small: Path, out: Path) -> None:
 
 def _cut(small: Path, folder: Path, disturb: Callable[[Running], int]) -> Cut:
     """A run that is disturbed in its middle by `disturb`, which returns the pid of what it killed."""
-    with closing(Running("drive", "--bag", small, "--no-images", "--out", folder / "out", log=folder / "said.txt")) as running:
+    options = ("--policy", "kinematic", "--no-images", "--out", folder / "out")
+    with closing(Running("drive", "--bag", small, *options, log=folder / "said.txt")) as running:
         _wait_for_the_middle(running, small, folder / "out")
         began_s = time.monotonic()
         killed_pid = disturb(running)

@@ -37,3 +37,9 @@ def launch_folder() -> Path:
 def config_folder() -> Path:
     """The folder of vehicles, profiles and import files."""
     return share_folder() / "config"
+
+
+def shipped_policy() -> Path | None:
+    """The policy that comes with Heron, or None where none does."""
+    folder = config_folder() / "policy" / "driveheron"
+    return folder if (folder / "policy.yaml").is_file() else None

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
-from heron_bringup.drive.inputs import MARKER, DriveOptions, open_recording, prepare_out
+from heron_bringup.drive.inputs import EXPERT, KINEMATIC, MARKER, DriveOptions, fitting_driver, open_recording, prepare_out
 from heron_bringup.drive.report import read_component_reports
+from heron_bringup.paths import config_folder
 from heron_core.arrays import read_only
 from heron_core.errors import InputError
 from heron_core.frames import CameraFrame
 from heron_core.signals import Event
+from heron_vla.kinematic import write_kinematic
 
 
 def test_results_of_an_earlier_run_go_and_everything_else_stays(tmp_path: Path) -> None:
@@ -54,6 +58,55 @@ def test_an_output_that_cannot_be_is_refused_by_name(tmp_path: Path) -> None:
 def test_impossible_seconds_are_refused(seconds: float) -> None:
     with pytest.raises(InputError, match="--seconds"):
         DriveOptions(Path("out"), seconds=seconds)
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A policy that ships with Heron; it wants the demonstration car's front camera."""
+    folder = write_kinematic(tmp_path / "driveheron")
+    description = yaml.safe_load((folder / "policy.yaml").read_text())
+    description["views"][0]["required"] = True
+    (folder / "policy.yaml").write_text(yaml.safe_dump(description))
+    monkeypatch.setattr("heron_bringup.drive.inputs.shipped_policy", lambda: folder)
+    return folder
+
+
+BAG = Path("recording")
+
+
+@pytest.mark.parametrize(
+    ("options", "with_it", "without"),
+    [
+        ({}, "shipped", EXPERT),
+        ({"images": False}, EXPERT, EXPERT),
+        ({"policy": EXPERT}, EXPERT, EXPERT),
+        ({"policy": KINEMATIC}, KINEMATIC, KINEMATIC),
+        ({"bag": BAG}, "shipped", KINEMATIC),
+        ({"bag": BAG, "images": False}, "shipped", KINEMATIC),
+        ({"bag": BAG, "policy": "mine"}, "mine", "mine"),
+        ({"street": True}, "shipped", KINEMATIC),
+        ({"live": True}, KINEMATIC, KINEMATIC),
+    ],
+)
+def test_who_drives_unless_told(options: dict[str, Any], with_it: str, without: str, shipped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert DriveOptions(Path("out"), **options).driver == (str(shipped) if with_it == "shipped" else with_it)
+    monkeypatch.setattr("heron_bringup.drive.inputs.shipped_policy", lambda: None)
+    assert DriveOptions(Path("out"), **options).driver == without
+
+
+def test_a_car_without_the_cameras_of_the_shipped_policy_is_driven_by_another(shipped: Path, tmp_path: Path) -> None:
+    demo, said = config_folder() / "vehicle" / "demo", list[str]()
+    assert fitting_driver(DriveOptions(Path("out"), bag=BAG), demo, said.append) == str(shipped)
+    assert said == []
+    rig = yaml.safe_load((demo / "rig.yaml").read_text())
+    del rig["cameras"]["CAM_FRONT"]
+    (tmp_path / "rig.yaml").write_text(yaml.safe_dump(rig))
+    for options, other in ((DriveOptions(Path("out"), bag=BAG), KINEMATIC), (DriveOptions(Path("out")), EXPERT)):
+        assert fitting_driver(options, tmp_path, said.append) == other
+        assert "CAM_FRONT" in said[-1]
+        assert said[-1].endswith(f"so {other} drives")
+    asked = DriveOptions(Path("out"), bag=BAG, policy=str(shipped))
+    assert fitting_driver(asked, tmp_path, said.append) == str(shipped), "what was asked for is refused, not replaced"
 
 
 def test_a_component_report_cut_short_is_told_not_raised(tmp_path: Path) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from heron_bag.native import camera_topics, rig_of
 from heron_bag.reader import Bag, open_bag
+from heron_bringup.paths import shipped_policy
 from heron_can.car import load_car
-from heron_core.errors import InputError
+from heron_core.errors import InputError, RigMismatchError
 from heron_core.limits import load_limits
 from heron_core.rig import dump_rig, load_rig
 from heron_core.vehicle_model import load_vehicle_model
@@ -35,7 +36,7 @@ class DriveOptions:
         bag: recording to drive; None: the simulated world.
         lockstep: a recording on simulated time, identical to the bit; else in real time. The simulated world always is.
         live: the car.
-        policy: a policy folder, `kinematic`, or in the simulated world `expert`; None: the expert there, the baseline elsewhere.
+        policy: a policy folder, `kinematic`, or in the simulated world `expert`; None: see `driver`.
         vehicle: folder of the car; None: the recording's own, else the demonstration car.
         seconds: stop after this much time; None for all.
         images: make the mosaic; without, the simulated world has no cameras.
@@ -82,8 +83,28 @@ class DriveOptions:
 
     @property
     def driver(self) -> str:
-        """Who plans: `expert`, `kinematic` or a policy folder."""
-        return self.policy or (EXPERT if self.simulated else KINEMATIC)
+        """Who plans: `expert`, `kinematic` or a policy folder.
+
+        Unless told, the policy that ships: but the expert where a simulated world has no cameras, and the baseline in the car.
+        """
+        shipped = None if self.live or (self.simulated and not self.images) else shipped_policy()
+        return self.policy or (str(shipped) if shipped else EXPERT if self.simulated else KINEMATIC)
+
+
+def fitting_driver(options: DriveOptions, vehicle: Path, say: Callable[[str], None]) -> str:
+    """`options.driver`, or who drives in its place where nobody asked for the policy that ships and the car in `vehicle` lacks its cameras.
+
+    Raises:
+        HeronError: a file is wrong; the text names file and key.
+    """
+    if options.policy is None and options.driver not in (EXPERT, KINEMATIC):
+        try:
+            load_policy(Path(options.driver), load_rig(vehicle / "rig.yaml"))
+        except RigMismatchError as error:
+            other = EXPERT if options.simulated else KINEMATIC
+            say(f"{error}; so {other} drives")
+            return other
+    return options.driver
 
 
 def prepare_out(out: Path, inputs: Sequence[Path] = ()) -> None:

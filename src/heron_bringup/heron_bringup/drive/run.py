@@ -13,7 +13,7 @@ from heron_bag.digest import bag_digest
 from heron_bag.reader import Bag
 from heron_bringup.config import GeneratedConfig
 from heron_bringup.drive.budget import Budget, load_budget
-from heron_bringup.drive.inputs import DriveOptions, check_inputs, open_recording, prepare_out, unpack_vehicle
+from heron_bringup.drive.inputs import DriveOptions, check_inputs, fitting_driver, open_recording, prepare_out, unpack_vehicle
 from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.outcome import DriveOutcome, Progress, cache_folder, failures, policy_folder
 from heron_bringup.drive.realtime_run import run_realtime
@@ -50,6 +50,7 @@ def drive(options: DriveOptions, say: Callable[[str], None], progress: Progress)
             say(f"warning: {warning}")
         prepare_out(options.out, [each for each in (path, options.vehicle, policy) if each is not None])
         vehicle = options.vehicle or unpack_vehicle(bag, config_folder() / "vehicle" / "demo", options.out / "vehicle")
+        policy = policy_folder(fitting_driver(options, vehicle, say))
         check_inputs(vehicle, policy)
         processes = _processes(options, policy, vehicle, path)
         say(f"driving {path} in {'lock-step' if options.lockstep else 'real time'} with {policy.name}")

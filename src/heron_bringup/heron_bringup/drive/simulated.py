@@ -13,7 +13,7 @@ from typing import Any
 
 from heron_bag.digest import bag_digest
 from heron_bringup.drive.budget import Budget, load_budget
-from heron_bringup.drive.inputs import EXPERT, KINEMATIC, DriveOptions, check_inputs, prepare_out
+from heron_bringup.drive.inputs import EXPERT, KINEMATIC, DriveOptions, check_inputs, fitting_driver, prepare_out
 from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.outcome import DriveOutcome, Progress, failures, policy_folder
 from heron_bringup.drive.report import join_reports, write_report
@@ -47,10 +47,11 @@ def drive_simulated(options: DriveOptions, say: Callable[[str], None], progress:
     scenario = load_scenario(options.scenario or DEFAULT_SCENARIO, config_folder() / "scenario")
     scenario = lasting(scenario, options.seconds)
     budget = load_budget(config_folder() / "budget.yaml")
-    expert = options.driver == EXPERT
-    policy = policy_folder(KINEMATIC if expert else options.driver)  # the expert's frame sets have the baseline's pictures
     source = options.vehicle or config_folder() / "vehicle" / "demo"
     _check_car(source, options)
+    driver = fitting_driver(options, source, say)
+    expert = driver == EXPERT
+    policy = policy_folder(KINEMATIC if expert else driver)  # the expert's frame sets have the baseline's pictures
     check_inputs(source, policy)  # before the car is copied: errors name the file that was given
     prepare_out(options.out, [source, policy, scenario.path])
     vehicle = _car(source, options)

@@ -31,7 +31,11 @@ def drive(
     lockstep: Annotated[bool, typer.Option("--lockstep", help="On simulated time: the same bytes each time, as fast as it goes.")] = False,
     live: Annotated[bool, typer.Option("--live", help="The car: cameras and CAN of --vehicle.")] = False,
     policy: Annotated[
-        str | None, typer.Option(help="A policy folder, 'kinematic', or 'expert' in the simulated world. Default: expert there, else kinematic.")
+        str | None,
+        typer.Option(
+            help="A policy folder, 'kinematic', or 'expert' in the simulated world. Default: config/policy/driveheron, where there is one "
+            "and the car has its cameras; else expert in the simulated world (with --no-images always), kinematic elsewhere."
+        ),
     ] = None,
     scenario: Annotated[str, typer.Option(help="Of the simulated world: a name (see ./heron sim list) or a yaml file.")] = "",
     size: Annotated[str, typer.Option(help="Of the simulated cameras' pictures, up to 1920x1280.")] = "640x400",
