@@ -65,6 +65,7 @@ class Language:
         self.end, self._pad = self._id(path, spec.end), self._id(path, spec.pad)
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self._unknown = self._tokenizer.token_to_id(unknown) if unknown else None
+        self._ours = {index for index, token in self._tokenizer.get_added_tokens_decoder().items() if token.special} - {self._unknown}
         self.nothing = self._tokens([])
         self.lengths = (self.nothing, self._tokens([self.end]))  # every length of text that a graph meets
 
@@ -81,6 +82,8 @@ class Language:
         if len(ids) > self.spec.max_tokens:
             return "too_long"
         if self._unknown is not None and ids.count(self._unknown) > MAX_UNKNOWN_SHARE * len(ids):
+            return "unknown"
+        if not self._ours.isdisjoint(ids):  # what somebody writes never becomes one of our tokens
             return "unknown"
         return self._tokens(ids) if ids else self.nothing
 
@@ -122,5 +125,5 @@ def _open(path: Path) -> Any:
         raise PolicyError(f"{path}: not a tokenizer: {str(error).strip()}") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    tokenizer.encode_special_tokens = True  # what somebody writes never becomes one of ours
+    tokenizer.encode_special_tokens = True  # they are letters like others in what somebody writes
     return tokenizer
