@@ -12,6 +12,7 @@ BENCHES: dict[str, str] = {
     "pipeline": "heron_bringup.bench_pipeline:run",
     "actuation": "heron_bringup.actuation.bench:run",
     "sim": "heron_bringup.bench_sim:run",
+    "model": "heron_bringup.bench_model:run",
 }
 
 
