@@ -25,10 +25,11 @@ def make_optimiser(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def learning_rate(config: TrainConfig, seen: int, total: int) -> float:
-    """After `seen` of `total` samples: a straight line up during the warm-up, then half a cosine down."""
-    if seen < config.warm_up:
-        return config.learning_rate * (seen + 1) / config.warm_up
-    progress = min(1.0, (seen - config.warm_up) / max(1, total - config.warm_up))
+    """After `seen` of `total` samples: a straight line up during the warm-up (at most a fifth of the run), then half a cosine down."""
+    warm_up = min(config.warm_up, total // 5)
+    if seen < warm_up:
+        return config.learning_rate * (seen + 1) / warm_up
+    progress = min(1.0, (seen - warm_up) / max(1, total - warm_up))
     share = config.final_rate + (1.0 - config.final_rate) * (1.0 + math.cos(math.pi * progress)) / 2.0
     return config.learning_rate * share
 
@@ -49,7 +50,6 @@ class MovingAverage:
         self._decay = decay
         self.values = {name: parameter.detach().clone() for name, parameter in model.named_parameters() if parameter.requires_grad}
 
-    @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
         """After step number `step`, counted from 1."""
         decay = min(self._decay, (1.0 + step) / (10.0 + step))
@@ -57,11 +57,10 @@ class MovingAverage:
             if name in self.values:
                 self.values[name].lerp_(parameter.detach(), 1.0 - decay)
 
-    @torch.no_grad()
     def swap(self, model: nn.Module) -> None:
         """Exchanges the averages and the model's parameters; twice gives everything back."""
         for name, parameter in model.named_parameters():
             if name in self.values:
                 kept = parameter.detach().clone()
-                parameter.copy_(self.values[name])
+                parameter.detach().copy_(self.values[name])
                 self.values[name].copy_(kept)

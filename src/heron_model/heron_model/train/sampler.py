@@ -16,10 +16,10 @@ _ORDER, _PASS, _DRAW = range(3)  # purposes of random numbers, so that none serv
 
 
 class Draw(NamedTuple):
-    """One sample to read: its source, its index there, and the seed of whatever is random about this reading of it."""
+    """One sample to read: its source, its number there, and the seed of whatever is random about this reading of it."""
 
     source: int
-    index: int
+    sample: int
     seed: int
 
 
@@ -63,7 +63,8 @@ class MixtureSampler:
 
     def take(self, state: State, count: int) -> tuple[list[Draw], State]:
         """The next `count` draws after `state`, across the end of an epoch if need be, and the state after them."""
-        draws, epoch, position = [], state.epoch, state.position
+        draws: list[Draw] = []
+        epoch, position = state.epoch, state.position
         while len(draws) < count:
             if position == self.epoch_samples:
                 epoch, position = epoch + 1, 0
