@@ -65,14 +65,16 @@ class Instructions:
         Raises:
             PolicyError: the policy does not know the manoeuvre; everything stays as it was.
         """
-        self.command = self._folder.command(instruction.manoeuvre)
+        before, self.command = self.command, self._folder.command(instruction.manoeuvre)
         language, text = self._folder.language, instruction.text.strip()
         if language is None:
             self.text = text
             return self._verdict("unread", text, f"policy {self._folder.spec.name} reads no text") if text else None
         if text and text in (self.text, self._waiting):
             return None
-        self.text, self._waiting, self._asked = "", "", False
+        if self.command != before or not text:  # else what was asked before stays until the new text is understood, and when it is not
+            self.text = ""
+        self._waiting, self._asked = "", False
         read = language.read(text)
         if not isinstance(read, Tokens):
             return self._refusal(read, text)
@@ -101,7 +103,8 @@ class Instructions:
 
     def _refusal(self, kind: Kind, text: str) -> Verdict:
         english, japanese = REFUSALS[kind]
-        return self._verdict(kind, text, f"not followed: {english}; manoeuvre {self._folder.spec.manoeuvres[self.command]} counts", english, japanese)
+        counts = f"manoeuvre {self._folder.spec.manoeuvres[self.command]} counts" + (" and the text before" if self.text else "")
+        return self._verdict(kind, text, f"not followed: {english}; {counts}", english, japanese)
 
     def _verdict(self, kind: Kind, text: str, told: str, english: str = "", japanese: str = "") -> Verdict:
         self.counts[kind] += 1

@@ -166,8 +166,11 @@ def test_what_is_not_to_be_done_never_reaches_a_plan(folder: PolicyFolder, inten
     instructions.settle("turn right", thoughts("right"))
     instructions.give(Instruction(0, "follow", "speed"))
     verdict = instructions.settle("speed", thoughts(intent))
-    assert verdict is not None and verdict.kind == intent and verdict.english and verdict.japanese and instructions.text == ""
-    assert "'speed': not followed" in verdict.text and instructions.counts == {"understood": 1, intent: 1}
+    assert verdict is not None and verdict.kind == intent and verdict.english and verdict.japanese and instructions.text == "turn right"
+    assert "'speed': not followed" in verdict.text and "follow counts and the text before" in verdict.text
+    instructions.give(Instruction(0, "left", "speed"))  # another manoeuvre, and what was said with the one before is over
+    verdict = instructions.settle("speed", thoughts(intent))
+    assert verdict is not None and instructions.text == "" and instructions.counts == {"understood": 1, intent: 2}
 
 
 def test_what_cannot_be_read_is_refused_at_once(folder: PolicyFolder) -> None:
