@@ -80,13 +80,13 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
     driven = time.perf_counter()
     labeller = Labeller(town.network, route, seen)
     kept = worth_a_picture(moments, labeller, route, seed)
-    renderer = Renderer(town, seen, scenario.weather, seed)
-    past_only = Renderer(town, {NAMES[k]: seen[NAMES[k]] for k in PAST_VIEWS}, scenario.weather, seed)
+    renderer = Renderer(town, seen, scenario.weather, seed, small=True)
+    past_only = [NAMES[view] for view in PAST_VIEWS]
     writer = _Rows(config.jpeg_quality)
     for index in kept:
         truth = moments[index].truth
         if index - EVERY not in writer.row_of:
-            writer.past(index - EVERY, moments[index - EVERY], past_only.render(moments[index - EVERY].truth))
+            writer.past(index - EVERY, moments[index - EVERY], renderer.render(moments[index - EVERY].truth, only=past_only))
         writer.sample(index, moments, renderer.render(truth, labels=True), labeller)
     path = drive_file(folder, seed)
     beside = path.with_suffix(".part")

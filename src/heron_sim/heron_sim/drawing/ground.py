@@ -33,6 +33,7 @@ COLOURS: dict[Surface, tuple[float, float, float, float]] = {
 }
 _PIXEL_M = (0.05, 0.10, 0.20, 0.40, 0.80, 1.60)
 _SIDE_PX = (2048, 2048, 2048, 2048, 1024, 1024)
+_SMALL_PX = (1024,) * 6  # enough for a policy's small pictures, and half the paint per metre
 
 
 @dataclass(frozen=True)
@@ -70,26 +71,28 @@ class Ground:
         town: whose ground.
         standing: shapes that stand there always, for their shadows.
         light: where shadows fall.
+        small: for small pictures: finest pixels reach half as far.
     """
 
-    def __init__(self, town: Town, standing: F32, light: Light) -> None:
+    def __init__(self, town: Town, standing: F32, light: Light, small: bool = False) -> None:
+        self._sides = _SMALL_PX if small else _SIDE_PX
         self._rings = _rings_of(town)
         lx, ly, lz = light.shadow_from
         self._shadows, self._shadow_bounds = outlines(standing, -lx / lz, -ly / lz)
         self._soft_m = light.shadow_soft_m
-        sides = np.array(_SIDE_PX, np.int64)
+        sides = np.array(self._sides, np.int64)
         begins = np.concatenate([[0], np.cumsum(sides * sides)[:-1]])
         windows = np.zeros((len(sides), 4))
         windows[:, 0] = _PIXEL_M
         beyond = np.array(COLOURS[Surface.GRASS], np.float32)
         self.map = GroundMap(np.zeros((int((sides * sides).sum()), 4), np.uint8), np.stack([begins, sides], axis=1), windows, beyond)
-        self._held = [np.full((side // TILE_PX, side // TILE_PX, 2), np.iinfo(np.int64).min, np.int64) for side in _SIDE_PX]
-        self._middles: list[tuple[int, int] | None] = [None] * len(_SIDE_PX)
+        self._held = [np.full((side // TILE_PX, side // TILE_PX, 2), np.iinfo(np.int64).min, np.int64) for side in self._sides]
+        self._middles: list[tuple[int, int] | None] = [None] * len(self._sides)
 
     def move_to(self, x_m: float, y_m: float) -> None:
         """Brings the windows to the car at (x, y); paints what is new."""
         jobs = []
-        for level, (pixel_m, side) in enumerate(zip(_PIXEL_M, _SIDE_PX, strict=True)):
+        for level, (pixel_m, side) in enumerate(zip(_PIXEL_M, self._sides, strict=True)):
             tile_m, across = pixel_m * TILE_PX, side // TILE_PX
             middle = int(np.floor(x_m / tile_m + 0.5)), int(np.floor(y_m / tile_m + 0.5))
             self.map.windows[level, 1:] = middle[0] * tile_m, middle[1] * tile_m, (across // 2) * tile_m - pixel_m

@@ -89,14 +89,15 @@ class Renderer:
         views: name → rays.
         weather: light and air.
         seed: of the cameras' noise.
+        small: the pictures are small, as a policy's: the ground is painted more coarsely beyond 25 m, at half the price.
     """
 
-    def __init__(self, town: Town, views: Mapping[str, View], weather: WeatherConfig, seed: int) -> None:
+    def __init__(self, town: Town, views: Mapping[str, View], weather: WeatherConfig, seed: int, small: bool = False) -> None:
         self._network = town.network
         self._lighting = Lighting(town, weather)
         self._light = self._lighting.light
         self._standing = town_shapes(town, self._light.lamps_on)
-        self._ground = Ground(town, self._standing, self._light)
+        self._ground = Ground(town, self._standing, self._light, small)
         self._shadows = ShadowMap(self._light)
         self._cameras = {name: _Camera(view, weather, seed, number) for number, (name, view) in enumerate(views.items())}
 
