@@ -96,6 +96,27 @@ class LanguageConfig:
 
 
 @dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters in the language model and the vision encoder, which else stay as the checkpoint has them.
+
+    Attributes:
+        rank: of the adapters; 0: none, everything is trained.
+        alpha: their scale is alpha / rank.
+        dropout: of their inputs while training.
+        targets: ends of the names of the layers that get one.
+    """
+
+    rank: int = 0
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank <= 1024 or self.alpha <= 0.0 or not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"rank = {self.rank}, alpha = {self.alpha}, dropout = {self.dropout}: allowed 0 .. 1024, above 0, 0 .. 1 without 1")
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A DriveHeron.
 
@@ -107,6 +128,7 @@ class ModelConfig:
         signal_channels: of that branch.
         plan_queries: positions whose outputs make the trajectory.
         checkpoint: folder of a Hugging Face InternVL that it begins with; empty: from random weights.
+        lora: adapters, where a checkpoint is to be adapted only.
     """
 
     name: str = "tiny"
@@ -121,6 +143,7 @@ class ModelConfig:
     signal_channels: int = 64
     plan_queries: int = 8
     checkpoint: str = ""
+    lora: LoraConfig = field(default_factory=LoraConfig)
 
     def __post_init__(self) -> None:
         step = 2 * self.vision.patch
@@ -130,6 +153,10 @@ class ModelConfig:
         names = [each.name for each in self.images]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"images {names}: expected different names, at least one")
+        if self.vision.stem == "patches" and any(each.past for each in self.images):
+            raise ValueError("past images are seen by a stem of convolutions only; set past to 0, or stem to convolutions")
+        if self.checkpoint and self.vision.stem != "patches":
+            raise ValueError("checkpoint: a real one has learnt patches; set vision.stem to patches")
         if self.signal_input and self.signal_input not in names:
             raise ValueError(f"signal_input = {self.signal_input!r}, there are {', '.join(names)}")
         if not 1 <= self.plan_queries <= 64:

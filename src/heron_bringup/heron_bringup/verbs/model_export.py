@@ -1,0 +1,31 @@
+"""`./heron model export`: a trained model → a policy folder that drives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command("export", epilog="Example: ./heron model export out/model --out out/policy")
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="Folder that a training left: config.json, driveheron.yaml, weights, tokenizer.json.")],
+    out: Annotated[Path, typer.Option(help="Policy folder to write; an older policy there is replaced.")],
+    name: Annotated[str, typer.Option(help="Of the policy.")] = "driveheron",
+) -> None:
+    """Export a trained model as a policy: ONNX graphs for planning and for words, compared with PyTorch output by output before anything is written."""
+    from rich.console import Console
+
+    from heron_model.export.policy import write_policy
+    from heron_model.hugging_face import load
+
+    console = Console()
+    with console.status("opening the checkpoint") as status:
+        folder = write_policy(load(checkpoint), out, name, tell=lambda step: status.update(step))
+    size_mb = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+    console.print(
+        f"{folder}: policy {name}, {size_mb:.1f} MB, equal to PyTorch in every output. Drive it: ./heron drive --policy {folder}", highlight=False
+    )
