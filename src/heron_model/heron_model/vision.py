@@ -10,6 +10,7 @@ from heron_model.config import ImagesConfig, ModelConfig
 
 LAMPS = 4  # none, green, yellow, red
 SIGNAL_HEADS = 4  # places that the branch looks at at once; the first is taught where the lamp is
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of red, green, blue as shares of full
 
 
 def _block(inside: int, outside: int, kernel: int, stride: int, dilation: int = 1) -> nn.Sequential:

@@ -16,7 +16,7 @@ def export(
     out: Annotated[Path, typer.Option(help="Policy folder to write; an older policy there is replaced.")],
     name: Annotated[str, typer.Option(help="Of the policy.")] = "driveheron",
 ) -> None:
-    """Export a trained model as a policy: ONNX graphs for planning and for words, compared with PyTorch output by output before anything is written."""
+    """Export a trained model as a policy: ONNX graphs for planning and for words, written once they are equal to PyTorch in every output."""
     from rich.console import Console
 
     from heron_model.export.policy import write_policy

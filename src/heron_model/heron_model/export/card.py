@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _HEAD = """---
@@ -12,14 +12,16 @@ tags: [autonomous-driving, vision-language-action]
 ---
 # {name}
 
-A policy of Heron: {views} camera views, driving features, a manoeuvre and a sentence in; a trajectory of {horizon_s:g} s, what it thinks, and words in English and Japanese out.
+A policy of Heron: {views} camera views, driving features, a manoeuvre and a sentence in; a trajectory of {horizon_s:g} s, what it thinks,
+and words in English and Japanese out.
 
     ./heron drive --policy FOLDER
 
 ## What is in this folder
 {files}
 
-The views, their sizes and the order of every input and output stand in `policy.yaml`. {parameters:.1f} million weights, stored as float16 and computed in float32.
+The views, their sizes and the order of every input and output stand in `policy.yaml`.
+{parameters:.1f} million weights, stored as float16 and computed in float32.
 
 ## Where it comes from
 {origin}
@@ -31,7 +33,8 @@ The views, their sizes and the order of every input and output stand in `policy.
 {limits}
 
 ## Exported
-By {code}. Largest difference between ONNX Runtime and PyTorch: {parity}. Rounding the weights moved trajectories of random images by at most {rounding_m:g} m.
+By {code}. Largest difference between ONNX Runtime and PyTorch: {parity}.
+Rounding the weights moved trajectories of random images by at most {rounding_m:g} m.
 """
 _PURPOSE = {
     "navigator.onnx": "images and text to trajectory, thoughts and a cache",
@@ -45,7 +48,7 @@ def card(description: Mapping[str, Any], sizes: Mapping[str, int]) -> str:
     """README.md of a policy folder.
 
     Args:
-        description: what policy.yaml says. Of its provenance `data`, `recipe`, `command`, `code`, `metrics` and `limits` (a list) are told where they are there.
+        description: what policy.yaml says; of its provenance `metrics` and `limits` (a list) have sections of their own.
         sizes: file → bytes.
     """
     provenance = dict(description["provenance"])
@@ -86,6 +89,6 @@ def _short(value: Any) -> str:
     return ", ".join(map(_short, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines)

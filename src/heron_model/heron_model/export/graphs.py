@@ -1,7 +1,7 @@
 """DriveHeron as two ONNX graphs: `navigator` plans and fills the cache, `decode` says one word more.
 
-PyTorch's exporter sees what the model computes (`torch.export`), not what Python does, so a sum of different types cannot end in a type that ONNX counts differently. Opset 23 has
-attention, root-mean-square norms and rotary positions as operators of their own: a quarter faster on ONNX Runtime than the same in pieces.
+PyTorch's newer exporter is used, which converts types by name: the older one writes bfloat16 sums as COMPLEX128, whose number in ONNX is that of
+bfloat16 in PyTorch. Opset 23 has attention, root-mean-square norms and rotary positions as operators: a quarter faster on ONNX Runtime than in pieces.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ _FRAME = re.compile(r'File "[^"]*?/(?P<file>(?:heron_model|transformers)/(?!hero
 def keep_origins(graph: Any) -> None:
     """Leaves of an exporter's remarks on each node what helps a reader: modules, and the lines of Heron and transformers.
 
-    Paths begin at the package, so that the file tells nothing about the machine and is the same on every machine. Shapes in between are dropped: runtimes infer them.
+    Paths begin at the package, so that the file is the same on every machine. Shapes in between are dropped: runtimes infer them.
     """
     del graph.graph.value_info[:]
     for node in graph.graph.node:

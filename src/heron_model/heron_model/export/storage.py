@@ -1,7 +1,7 @@
 """Weights in half the bytes, with arithmetic that stays as it was.
 
-Weights are rounded to float16 once, in the model itself. The graph stores them as float16 and turns them into float32 by a Cast that every runtime folds away when it opens the file:
-the same numbers, the same speed, half the size.
+Weights are rounded to float16 once, in the model itself. The graph stores them as float16 and turns them into float32 by a Cast that every
+runtime folds away when it opens the file: the same numbers, the same speed, half the size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEAST = 1024  # values of a tensor that is worth a Cast
 
 def rounded(model: DriveHeron) -> DriveHeron:
     """A copy in float32 whose matrices are exact in float16; vectors (biases, gains, statistics) keep all their digits."""
-    kept = copy.deepcopy(model).float().eval()
+    kept: DriveHeron = copy.deepcopy(model).float().eval()
     with torch.no_grad():
         for parameter in kept.parameters():
             if parameter.ndim >= 2 and parameter.numel() >= LEAST:
