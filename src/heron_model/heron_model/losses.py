@@ -33,7 +33,7 @@ class LossConfig:
     speech: float = 0.1
     dense: float = 0.3
     where: float = 0.05
-    lamp: float = 0.2
+    lamp: float = 0.4
     lead: float = 0.1
 
 
@@ -50,7 +50,10 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     parts: dict[str, Tensor] = {}
     scale = output.trajectory.new_tensor(SCALE)
     columns = output.trajectory.new_tensor(config.columns)
-    error = F.smooth_l1_loss(output.trajectory / scale, batch["trajectory"] / scale, reduction="none", beta=0.1)
+    known = torch.isfinite(batch["trajectory"]).all(2).all(1)  # text alone has no future
+    wanted = torch.nan_to_num(batch["trajectory"])
+    error = F.smooth_l1_loss(output.trajectory / scale, wanted / scale, reduction="none", beta=0.1)
+    weight = weight * known
     parts["trajectory"] = ((error * columns).mean((1, 2)) * weight).sum() / weight.sum().clamp(min=1e-6)
     for slot, logits, target in zip(SLOTS, output.thoughts.float().split(WORDS, 1), batch["thoughts"].unbind(1), strict=True):
         parts[f"think_{slot.name}"] = _cross_entropy(logits, target)
@@ -61,12 +64,12 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
         parts["speech"] = _cross_entropy(output.speech[:, :-1].float().flatten(0, 1), target.flatten())
         total = total + config.speech * parts["speech"]
     if "where" in batch and "where" in output.aux:
-        known = batch["lamp"] >= 0
+        told = batch["lamp"] >= 0
         taught = -(batch["where"] * output.aux["where"].float()).sum(1)
-        parts["where"] = (taught * known).sum() / known.sum().clamp(min=1)
-        parts["lamp"] = _cross_entropy(output.aux["lamp"].float(), torch.where(known, batch["lamp"], -100))
+        parts["where"] = (taught * told).sum() / told.sum().clamp(min=1)
+        parts["lamp"] = _cross_entropy(output.aux["lamp"].float(), torch.where(told, batch["lamp"], -100))
         total = total + config.where * parts["where"] + config.lamp * parts["lamp"]
-    dense = [(output.aux[f"dense.{name}"].float() - batch[f"dense_{name}"]).abs().mean() for name in ("front", "narrow") if f"dense_{name}" in batch]
+    dense = [_mean_error(output.aux[f"dense.{name}"], batch[f"dense_{name}"]) for name in ("front", "narrow") if f"dense_{name}" in batch]
     if dense:
         parts["dense"] = torch.stack(dense).mean()
         total = total + config.dense * parts["dense"]
@@ -83,3 +86,9 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     if not bool((target >= 0).any()):
         return logits.sum() * 0.0
     return F.cross_entropy(logits, target)
+
+
+def _mean_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute error of those with a target (not NaN)."""
+    there = torch.isfinite(wanted)
+    return ((found.float() - torch.nan_to_num(wanted)).abs() * there).sum() / there.sum().clamp(min=1)

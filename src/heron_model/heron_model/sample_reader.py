@@ -158,9 +158,11 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
     lengths = torch.tensor([len(each["text_ids"]) for each in samples])
     batch["text_mask"] = torch.arange(batch["text_ids"].shape[1])[None] < lengths[:, None]
     batch["speech_ids"] = _padded([each["speech_ids"] for each in samples])
-    if all(f"dense_{name}" in each for each in samples for name in ("front", "narrow")):
-        for name in ("front", "narrow"):
-            batch[f"dense_{name}"] = torch.from_numpy(np.stack([each[f"dense_{name}"] for each in samples]))
+    for name in ("dense_front", "dense_narrow"):
+        taught = next((each[name] for each in samples if name in each), None)
+        if taught is not None:
+            nothing = np.full_like(taught, np.nan)
+            batch[name] = torch.from_numpy(np.stack([each.get(name, nothing) for each in samples]))
     height, width = first["narrow"].shape[-2:]
     places = height // SIGNAL_STRIDE * (width // SIGNAL_STRIDE)
     where = torch.zeros(len(samples), places + 1)
