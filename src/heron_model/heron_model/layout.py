@@ -28,7 +28,8 @@ class Slot:
         return tuple(f"<{self.name}:{word}>" for word in self.words)
 
 
-# In the order in which they are thought. `intent`: what the sentence asks for; `turn`: what is done at the junction ahead; `reason`: `heron_sim.driving.explain.Reason`.
+# In the order in which they are thought. `intent`: what the sentence asks for; `turn`: what is done at the junction ahead; `reason`: as
+# `heron_sim.driving.explain.Reason`.
 SLOTS = (
     Slot("intent", ("none", "follow", "left", "right", "straight", "stop", "slow", "declined", "unknown")),
     Slot("signal", ("none", "green", "yellow", "red")),

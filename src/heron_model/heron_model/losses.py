@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from heron_model.layout import SLOTS
 from heron_model.model import SCALE, WORDS, Output
@@ -52,7 +51,7 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     columns = output.trajectory.new_tensor(config.columns)
     known = torch.isfinite(batch["trajectory"]).all(2).all(1)  # text alone has no future
     wanted = torch.nan_to_num(batch["trajectory"])
-    error = F.smooth_l1_loss(output.trajectory / scale, wanted / scale, reduction="none", beta=0.1)
+    error = nn.functional.smooth_l1_loss(output.trajectory / scale, wanted / scale, reduction="none", beta=0.1)
     weight = weight * known
     parts["trajectory"] = ((error * columns).mean((1, 2)) * weight).sum() / weight.sum().clamp(min=1e-6)
     for slot, logits, target in zip(SLOTS, output.thoughts.float().split(WORDS, 1), batch["thoughts"].unbind(1), strict=True):
@@ -75,7 +74,7 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
         total = total + config.dense * parts["dense"]
     if "lead" in batch:
         there = torch.isfinite(batch["lead"]).all(1)
-        wrong = F.smooth_l1_loss(output.aux["lead"].float(), torch.nan_to_num(batch["lead"]), reduction="none", beta=0.1).mean(1)
+        wrong = nn.functional.smooth_l1_loss(output.aux["lead"].float(), torch.nan_to_num(batch["lead"]), reduction="none", beta=0.1).mean(1)
         parts["lead"] = (wrong * there).sum() / there.sum().clamp(min=1)
         total = total + config.lead * parts["lead"]
     return {"total": total, **parts}
@@ -85,7 +84,7 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     """Mean over those with a target; 0 without any."""
     if not bool((target >= 0).any()):
         return logits.sum() * 0.0
-    return F.cross_entropy(logits, target)
+    return nn.functional.cross_entropy(logits, target)
 
 
 def _mean_error(found: Tensor, wanted: Tensor) -> Tensor:

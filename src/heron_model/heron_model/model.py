@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from heron_core.trajectory import POINTS, STEP_S
 from heron_model.config import ModelConfig
@@ -147,7 +146,7 @@ class DriveHeron(nn.Module):
     def words(self, hidden: Tensor) -> Tensor:
         """Hidden states → logits over the vocabulary."""
         weight = self.language_model.get_input_embeddings().weight if self.config.language.tied else self.speech_head.weight
-        return F.linear(hidden, weight)
+        return nn.functional.linear(hidden, weight)
 
     def see(self, images: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """uint8 [B, views, 3, h, w] per graph input → image tokens [B, n, d], and what is read off the patches and lamps."""
@@ -214,7 +213,7 @@ class DriveHeron(nn.Module):
         weight = (self.language_model.get_input_embeddings().weight if self.config.language.tied else self.speech_head.weight)[self.word_ids]
         logits, begin = [], 0
         for slot, count in enumerate(WORDS):
-            logits.append(F.linear(at_slots[:, slot], weight[begin : begin + count]))
+            logits.append(nn.functional.linear(at_slots[:, slot], weight[begin : begin + count]))
             begin += count
         change = self.plan(at_queries.flatten(1)).unflatten(1, (POINTS, 4)).float() * self.scale
         speed = ego_hist[:, -1:, 0].float()

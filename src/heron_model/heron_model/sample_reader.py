@@ -16,11 +16,11 @@ from torch import Tensor
 
 from heron_core.errors import InputError
 from heron_core.trajectory import POINTS
-from heron_model.asked import Asked, ask, as_given
+from heron_model.asked import Asked, as_given, ask
 from heron_model.config import ModelConfig
 from heron_model.layout import EGO_COLUMNS, EGO_STEPS, MANOEUVRES, SLOTS, SPEECH_TOKENS, TEXT_TOKENS, views
-from heron_model.samples import VIEWS
 from heron_model.packed import unpack
+from heron_model.samples import VIEWS
 from heron_model.vision_grid import SIGNAL_STRIDE
 from heron_model.words.tokenizer import Tokenizer
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from heron_model.config import ImagesConfig, ModelConfig
 
@@ -29,10 +28,11 @@ class ConvStem(nn.Module):
         self.rest = nn.Sequential(_block(32, 64, 3, 2), _block(64, 128, 3, 2), _block(128, hidden, 3, 2))
 
     def forward(self, now: Tensor, past: list[Tensor]) -> Tensor:
+        """Normalised pictures, the newest first in `past` → features."""
         x = self.first(now)
         for layer, image in zip(self.past, past, strict=False):
             x = x + layer(image)
-        found: Tensor = self.rest(F.relu(self.norm(x)))
+        found: Tensor = self.rest(nn.functional.relu(self.norm(x)))
         return found
 
 
@@ -58,7 +58,7 @@ class SignalBranch(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """[B, 3, h, w] → token [B, hidden], log-probability of the lamp's place [B, h/8 · w/8 + 1] (last: none), lamp logits [B, 4]."""
         near = self.features(image)
-        b, c, h, w = near.shape
+        b, _, h, w = near.shape
         y = torch.linspace(-1.0, 1.0, h, dtype=near.dtype, device=near.device).view(1, 1, h, 1).expand(b, 1, h, w)
         x = torch.linspace(-1.0, 1.0, w, dtype=near.dtype, device=near.device).view(1, 1, 1, w).expand(b, 1, h, w)
         seen = torch.cat([near, self.around(torch.cat([near, x, y], 1))], 1)
