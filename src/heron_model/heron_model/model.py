@@ -23,7 +23,8 @@ from heron_model.config import ModelConfig
 from heron_model.layout import EGO_COLUMNS, EGO_STEPS, END, MANOEUVRES, PAD, SLOTS, SPECIALS
 from heron_model.vision import SignalBranch, ViewEncoder
 
-SCALE = (20.0, 8.0, 0.8, 8.0)  # of x, y, yaw and speed: what the head gives is near 1
+SCALE = (20.0, 8.0, 0.8, 8.0)  # of errors of x, y, yaw and speed
+SPEED_SCALE, CURVATURE_SCALE = 8.0, 0.1  # metres per second and 1/m: what the head gives is near 1
 EGO_SCALE = (10.0, 0.5, 3.0)  # of speed, yaw rate, acceleration
 DENSE = ("depth", "actors", "lane")  # per patch: logarithmic depth, share of actors, share of the own lane
 WORDS = tuple(len(slot.words) for slot in SLOTS)
@@ -115,15 +116,13 @@ class DriveHeron(nn.Module):
         self.thought = nn.Parameter(torch.randn(len(SLOTS), d) * 0.1)
         self.query = nn.Parameter(torch.randn(config.plan_queries, d) * 0.1)
         self.plan = nn.Sequential(
-            nn.LayerNorm(config.plan_queries * d), nn.Linear(config.plan_queries * d, 256), nn.GELU(), nn.Linear(256, POINTS * 4)
+            nn.LayerNorm(config.plan_queries * d), nn.Linear(config.plan_queries * d, 256), nn.GELU(), nn.Linear(256, POINTS * 2)
         )
         self.dense = nn.Linear(seen, len(DENSE))
         self.lead = nn.Linear(d, 2)
         if not config.language.tied:
             self.speech_head = nn.Linear(d, vocabulary, bias=False)
-        self.register_buffer("scale", torch.tensor(SCALE), persistent=False)
         self.register_buffer("ego_scale", torch.tensor(EGO_SCALE), persistent=False)
-        self.register_buffer("times", torch.arange(1, POINTS + 1) * STEP_S, persistent=False)
         ids = [first_special + SPECIALS.index(token) for slot in SLOTS for token in slot.tokens]
         self.register_buffer("word_ids", torch.tensor(ids), persistent=False)
 
@@ -154,7 +153,7 @@ class DriveHeron(nn.Module):
         for spec in self.config.images:
             stack = [images[spec.name], *(images[f"{spec.name}_past{k + 1}"] for k in range(spec.past))]
             batch, views = stack[0].shape[:2]
-            now, *past = [normalised(each.flatten(0, 1), self.scale.dtype) for each in stack]
+            now, *past = [normalised(each.flatten(0, 1), self.ego_scale.dtype) for each in stack]
             patches, seen = self.eyes(spec, now, past)
             tokens.append((seen.unflatten(0, (batch, views)) + self.cameras[spec.name]).flatten(1, 2))
             aux[f"dense.{spec.name}"] = self.dense(patches).unflatten(0, (batch, views))
@@ -215,11 +214,7 @@ class DriveHeron(nn.Module):
         for slot, count in enumerate(WORDS):
             logits.append(nn.functional.linear(at_slots[:, slot], weight[begin : begin + count]))
             begin += count
-        change = self.plan(at_queries.flatten(1)).unflatten(1, (POINTS, 4)).float() * self.scale
-        speed = ego_hist[:, -1:, 0].float()
-        zero = torch.zeros_like(speed * self.times)
-        straight_on = torch.stack([speed * self.times, zero, zero, speed.expand_as(zero)], 2)
-        return torch.cat(logits, 1), straight_on + change
+        return torch.cat(logits, 1), driven(self.plan(at_queries.flatten(1)).unflatten(1, (POINTS, 2)).float(), ego_hist[:, -1, 0].float())
 
     def prefill(self, images: Mapping[str, Tensor], ego_hist: Tensor, command: Tensor, text_ids: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
         """What the graph `navigator` gives: trajectory, thoughts (probabilities within each slot), cache, keep, next_position."""
@@ -253,6 +248,29 @@ class DriveHeron(nn.Module):
         bias = torch.where(keep, 0.0, torch.finfo(x.dtype).min).to(x.dtype)[:, None, None]
         out = self.language_model(inputs_embeds=x, attention_mask=bias, position_ids=position[:, None], past_key_values=held, use_cache=True)
         return self.words(out.last_hidden_state[:, -1]), _stacked(held)
+
+
+def driven(raw: Tensor, speed_mps: Tensor) -> Tensor:
+    """What the head says → a trajectory that a car can drive.
+
+    The head gives the change of speed since now and the curvature at each step; place and heading follow from them, as of a rear axle that does not
+    slip. So speed and way agree, nothing goes backwards, and a standing car does not turn.
+
+    Args:
+        raw: [B, 40, 2] change of speed and curvature, over `SPEED_SCALE` and `CURVATURE_SCALE`.
+        speed_mps: [B] now.
+
+    Returns:
+        [B, 40, 4] x, y, yaw, speed in base_link.
+    """
+    now = speed_mps.clamp(min=0.0)[:, None]
+    wished = now + raw[..., 0] * SPEED_SCALE
+    speed = wished + (wished.clamp(min=0.0) - wished).detach()  # below zero it is zero, but still learns
+    way = (torch.cat([now, speed[:, :-1]], 1) + speed) * (0.5 * STEP_S)
+    turn = raw[..., 1] * CURVATURE_SCALE * way
+    yaw = turn.cumsum(1)
+    middle = yaw - 0.5 * turn
+    return torch.stack([(way * middle.cos()).cumsum(1), (way * middle.sin()).cumsum(1), yaw, speed], 2)
 
 
 def normalised(image: Tensor, dtype: torch.dtype) -> Tensor:
