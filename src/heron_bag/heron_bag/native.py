@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heron_bag.errors import BagError
 from heron_bag.reader import Bag
-from heron_bag.serialise import CAMERA_INFO, CAN_BATCH, COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE, NAV_SAT_FIX
+from heron_bag.serialise import CAMERA_INFO, CAN_BATCH, COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE, NAV_SAT_FIX, UNKNOWN_VARIANCE
 from heron_core.arrays import read_only
 from heron_core.camera import Lens, LensModel
 from heron_core.canbus import CanBatch
@@ -24,7 +24,7 @@ from heron_core.signals import ControlStatus, Engagement, Event, Explanation, Fi
 from heron_core.stages import STAGE_FIELDS, Stages
 from heron_core.trajectory import Trajectory
 from heron_core.truth import Actor, ActorKind, EgoTruth, GuideSign, Lamp, Truth
-from heron_core.vehicle import SIGNALS, Signal, VehicleState
+from heron_core.vehicle import SIGNALS, Odometry, Signal, VehicleState
 
 RIG_ATTACHMENT = "vehicle/rig.yaml"
 _IMAGE_TYPES = (COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE)
@@ -227,6 +227,17 @@ def vehicle_states(bag: Bag, topic: str = "/vehicle/state") -> Iterator[tuple[in
             signals = {name: getattr(message, name) for name in SIGNALS if hasattr(message, name)}  # an older recording may know fewer
             values = {name: Signal(float(s.value), int(s.age_ns), bool(s.valid)) for name, s in signals.items()}
             yield log_ns, VehicleState(_ns(message.header.stamp), values)
+
+
+def odometries(bag: Bag, topic: str = "/odom") -> Iterator[tuple[int, Odometry]]:
+    """(log_ns, odometry) of a topic of nav_msgs/Odometry; nothing when the recording has no such topic."""
+    if topic in bag.topics:
+        for log_ns, message in _decoded(bag, topic, "nav_msgs/msg/Odometry"):
+            place, twist, turned = message.pose.pose.position, message.twist, message.pose.pose.orientation
+            yaw_rad = 2.0 * math.atan2(turned.z, turned.w)
+            valid = bool(twist.covariance[0] < UNKNOWN_VARIANCE)
+            rates = (float(twist.twist.linear.x), float(twist.twist.angular.z))
+            yield log_ns, Odometry(_ns(message.header.stamp), float(place.x), float(place.y), yaw_rad, *rates, valid)
 
 
 def control_statuses(

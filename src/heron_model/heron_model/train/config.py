@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -61,6 +61,7 @@ class TrainConfig:
         checkpoint_min: minutes between checkpoints; 0: after every step.
         log_s: seconds between lines of metrics; 0: after every step.
         threads: of torch on a CPU; 0: its own choice.
+        held_out_samples: at most so many are measured on after each epoch, evenly chosen.
         seed: of everything that is drawn.
     """
 
@@ -78,6 +79,7 @@ class TrainConfig:
     checkpoint_min: float = 5.0
     log_s: float = 10.0
     threads: int = 0
+    held_out_samples: int = 1_500
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -95,17 +97,9 @@ class TrainConfig:
             ("checkpoint_min", 0.0, 1e6),
             ("log_s", 0.0, 1e6),
             ("threads", 0, 1024),
+            ("held_out_samples", 1, 10**9),
             ("seed", 0, 2**63 - 1),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ValueError(f"{name} = {value}, allowed {low} .. {high}")
-
-
-@dataclass(frozen=True)
-class TrainFile:
-    """A whole training run as one yaml file: `train` over the defaults of the preset, and `sources`."""
-
-    sources: tuple[SourceConfig, ...] = ()
-    held_out: tuple[Path, ...] = ()
-    train: TrainConfig = field(default_factory=TrainConfig)
