@@ -75,17 +75,17 @@ def jobs(scenarios: Sequence[Scenario], seeds: Sequence[int], policy: str, vehic
     Raises:
         PolicyError: the policy's folder cannot be used.
     """
-    code = _code_digest(vehicle, policy)
-    drafts = [Job(each, seed, policy, vehicle, latency_s, "", **more) for seed in seeds for each in scenarios]
-    return [replace(each, fingerprint=_fingerprint(code, each)) for each in drafts]
+    code = code_digest(vehicle, policy)
+    return [signed(Job(each, seed, policy, vehicle, latency_s, "", **more), code) for seed in seeds for each in scenarios]
 
 
-def _fingerprint(code: str, job: Job) -> str:
+def signed(job: Job, code: str) -> Job:
+    """The job with its fingerprint; `code`: of `code_digest`."""
     told = (job.latency_s, job.scenario.config, job.supervised, job.blank, job.sentence, job.first_turn)
-    return hashlib.sha256(f"{code} {told!r}".encode()).hexdigest()[:16]
+    return replace(job, fingerprint=hashlib.sha256(f"{code} {told!r}".encode()).hexdigest()[:16])
 
 
-def _code_digest(vehicle: Path, policy: str) -> str:
+def code_digest(vehicle: Path, policy: str) -> str:
     """Of the code that decides how a drive goes, of the car and of the policy: rows of other code are not taken for this one's."""
     from heron_sim.driving.episode import POLICIES
     from heron_vla.folder import load_policy

@@ -74,7 +74,7 @@ class Stopping:
 
 
 @dataclass(frozen=True)
-class _Line:
+class StopLine:
     """A stop line on the route: its arc length, and the signal group of the way across."""
 
     at_m: float
@@ -87,8 +87,8 @@ class RedApproaches:
     def __init__(self, network: RoadNetwork, route: Route) -> None:
         """Precomputes the route's stop lines."""
         self._network = network
-        self._lines = _lines_of(network, route)
-        self._coming: _Line | None = None
+        self._lines = stop_lines(network, route)
+        self._coming: StopLine | None = None
         self._binds = self._stands = False
         self._decided: set[float] = set()
         self._count = self._obeyed = 0
@@ -121,7 +121,7 @@ class RedApproaches:
         waits = self._binds and self._stands
         return self._count + waits, self._obeyed + waits
 
-    def _next(self, truth: Truth, front_m: float, left_m: float) -> _Line | None:
+    def _next(self, truth: Truth, front_m: float, left_m: float) -> StopLine | None:
         for line in self._lines if abs(left_m) <= BESIDE_M else ():
             ahead_m = line.at_m - front_m
             if not 0.0 < ahead_m <= APPROACH_M or line.at_m in self._decided:
@@ -175,7 +175,7 @@ class NeedlessStops:
         return self._count, self._needless_s
 
 
-def _lines_of(network: RoadNetwork, route: Route) -> tuple[_Line, ...]:
+def stop_lines(network: RoadNetwork, route: Route) -> tuple[StopLine, ...]:
     """Stop lines with signals on the way, in order."""
     offsets = route.offsets_m or (0.0,) * len(route.lanes)
     entries = list(zip(route.lanes, route.starts_m, offsets, strict=True))
@@ -185,5 +185,5 @@ def _lines_of(network: RoadNetwork, route: Route) -> tuple[_Line, ...]:
         if group is not None:
             lane = network.lanes[before[0]]
             along_m = lane.line.length_m if lane.stop_s_m is None else lane.stop_s_m
-            found.append(_Line(before[1] - before[2] + along_m, group))
+            found.append(StopLine(before[1] - before[2] + along_m, group))
     return tuple(found)

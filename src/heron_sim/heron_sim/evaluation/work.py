@@ -1,0 +1,164 @@
+"""The work of one evaluation as jobs of a matrix: drives to be counted, drives through single junctions, drives with black pictures, and probes."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from heron_core.errors import HeronError, InputError
+from heron_sim.config import RouteConfig, ScenarioConfig, TownConfig, TrafficConfig
+from heron_sim.matrix_jobs import Job, Row, code_digest, drive, jobs, signed
+from heron_sim.roads.network import Manoeuvre
+from heron_sim.scenario import Scenario
+
+TURNS = (Manoeuvre.LEFT, Manoeuvre.RIGHT, Manoeuvre.STRAIGHT)
+JUNCTION_S, JUNCTION_MPS = 40.0, 7.0
+FIRST_TRAINED = 50_000  # towns from this seed on are for training: see `heron_model.town.config`
+LANGUAGES = ("en", "ja")
+POLICY, BLANK, COMMAND, LAMP, TURN = "policy", "blank", "command", "lamp", "turn"
+BASELINES = (("expert", "expert"), ("kinematic", "kinematic"))
+
+Sentences = Mapping[str, Mapping[Manoeuvre, Sequence[str]]]
+"""Language → manoeuvre → sentences that ask for it and that no policy was trained with; may be empty."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is done.
+
+    Attributes:
+        seeds: of the drives that are counted.
+        blank: of the seeds, that are driven with black pictures.
+        junctions: seeds of single junctions; each is driven with every manoeuvre, by command and by a sentence of each language.
+        probes: seeds at which single moments are asked about.
+    """
+
+    seeds: tuple[int, ...]
+    blank: int = 4
+    junctions: int = 8
+    probes: int = 12
+
+    def __post_init__(self) -> None:
+        known = [seed for seed in self.seeds if seed >= FIRST_TRAINED]
+        if known:
+            raise InputError(f"seed {known[0]}: towns from {FIRST_TRAINED} on are for training, a policy may know them; give lower seeds")
+
+
+@dataclass(frozen=True)
+class ProbeJob(Job):
+    """Moments of one seed that the policy is asked about; see `probes`.
+
+    Attributes:
+        kind: `lamp` or `turn`.
+        sentences: (language, to the left, to the right), for `turn`.
+        picture: where the first scene is drawn, with the paths of two instructions; None: it is not.
+    """
+
+    kind: str = LAMP
+    sentences: tuple[tuple[str, str, str], ...] = ()
+    picture: Path | None = None
+
+
+def junction(manoeuvre: Manoeuvre) -> Scenario:
+    """A junction alone: no lamps, nobody else, so that only the way that is taken is tested; the car comes at it in motion."""
+    nobody = TrafficConfig(cars=0, trucks=0, bicycles=0, pedestrians=0)
+    route = RouteConfig(turns=(manoeuvre,), length_m=250.0, start_speed_mps=JUNCTION_MPS)
+    name = f"junction_{manoeuvre.value}"
+    return Scenario(name, ScenarioConfig(name, JUNCTION_S, TownConfig(signals=0.0), traffic=nobody, route=route), Path(f"{name}.yaml"))
+
+
+def plan_work(
+    scenario: Scenario, policy: Path, vehicle: Path, latency_s: float, extent: Extent, sentences: Sentences, out: Path
+) -> dict[str, list[Job]]:
+    """All jobs of an evaluation by what they are for, in the order in which they are done.
+
+    Args:
+        scenario: of the drives that are counted.
+        policy: its folder.
+        vehicle: folder of the car.
+        latency_s: from a plan's stamp until it arrives.
+        extent: how much.
+        sentences: to be told; a language without any is left out.
+        out: folder of pictures.
+
+    Raises:
+        PolicyError: the policy's folder cannot be used.
+    """
+    path, seeds, at = str(policy), list(extent.seeds), list(range(extent.junctions))
+    work = {who: jobs([scenario], seeds, driver, vehicle, latency_s, supervised=True) for who, driver in (*BASELINES, (POLICY, path))}
+    work[BLANK] = jobs([scenario], seeds[: extent.blank], path, vehicle, latency_s, supervised=True, blank=True)
+    ways, code = [junction(manoeuvre) for manoeuvre in TURNS], code_digest(vehicle, path)
+    work[COMMAND] = jobs(ways, at, path, vehicle, latency_s, supervised=True, first_turn=True, sentence="")
+    for language in LANGUAGES:
+        told = {way.name: said for way, manoeuvre in zip(ways, TURNS, strict=True) if (said := sentences.get(language, {}).get(manoeuvre))}
+        like = [job for job in work[COMMAND] if job.scenario.name in told]
+        work[language] = [signed(replace(job, sentence=told[job.scenario.name][job.seed % len(told[job.scenario.name])]), code) for job in like]
+    made = jobs([scenario], [0], path, vehicle, latency_s)
+    work[LAMP] = _probes(LAMP, scenario, extent.probes, made[0], {}, None)
+    work[TURN] = _probes(TURN, ways[0], extent.probes, made[0], sentences, out)
+    return {name: found for name, found in work.items() if found}
+
+
+def do(job: Job) -> Row:
+    """Does one job, in a process of its own."""
+    return probe(job) if isinstance(job, ProbeJob) else drive(job)
+
+
+def probe(job: ProbeJob) -> Row:
+    """Asks the policy about the moments of one seed → a row with `changes`: name → metres that its plan changed, of each scene."""
+    from heron_control.proving_ground.closed_loop import LoopCar
+    from heron_core.rig import load_rig
+    from heron_sim.driving.policy_driver import open_policy
+    from heron_sim.evaluation.picture import draw_two_paths
+    from heron_sim.evaluation.probes import before_red, before_turn, probe_command, probe_lamp, probe_sentence
+    from heron_sim.evaluation.scenes import Asked, find_scenes
+
+    begin = time.perf_counter()
+    row: Row = {"scenario": job.scenario.name, "seed": job.seed, "policy": job.policy, "fingerprint": job.fingerprint}
+    changes: dict[str, list[float]] = {}
+    faults: list[str] = []
+    try:
+        vehicle, rig, policy = LoopCar.load(job.vehicle), load_rig(job.vehicle / "rig.yaml"), open_policy(Path(job.policy))
+        town, route = job.scenario.build(job.seed)
+        wanted = before_red(town, route) if job.kind == LAMP else before_turn(route)
+        for scene in find_scenes(vehicle, town, route, job.scenario.config, job.seed, job.latency_s, wanted):
+            asked = Asked(policy, rig, scene)
+            if job.kind == LAMP:
+                changes.setdefault(LAMP, []).append(probe_lamp(asked, scene))
+            elif {Manoeuvre.LEFT, Manoeuvre.RIGHT} <= set(scene.choices()):
+                changes.setdefault(COMMAND, []).append(probe_command(asked))
+                for language, left, right in job.sentences if policy.folder.spec.text else ():
+                    changes.setdefault(language, []).append(probe_sentence(asked, left, right))
+                if job.picture is not None:
+                    draw_two_paths(job.picture, rig, scene, asked, job.sentences if policy.folder.spec.text else ())
+    except HeronError as error:
+        faults.append(str(error))
+    except Exception as error:  # a fault of ours in one probe must not end the others
+        faults.append(f"{type(error).__name__}: {error}")
+        row["traceback"] = traceback.format_exc()
+    return row | {
+        "changes": changes,
+        "failures": faults,
+        "passed": not faults,
+        "seconds": 0.0,
+        "driving": {},
+        "wall_s": round(time.perf_counter() - begin, 3),
+    }
+
+
+def _probes(kind: str, scenario: Scenario, count: int, like: Job, sentences: Sentences, out: Path | None) -> list[Job]:
+    found: list[Job] = []
+    shared: dict[str, Any] = {each.name: getattr(like, each.name) for each in fields(Job)}
+    for seed in range(count):
+        told = tuple(
+            (language, left[seed % len(left)], right[seed % len(right)])
+            for language, by_turn in sentences.items()
+            if (left := by_turn.get(Manoeuvre.LEFT)) and (right := by_turn.get(Manoeuvre.RIGHT))
+        )
+        named = {"scenario": scenario, "seed": seed, "fingerprint": f"{like.fingerprint} {kind} {told!r}"}
+        found.append(ProbeJob(**(shared | named), kind=kind, sentences=told, picture=out / f"two_paths_{seed}.png" if out else None))
+    return found
