@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +75,27 @@ def test_ros_is_imported_in_node_and_convert_only(package: Path) -> None:
         if ROS.match(module.split(".")[0])
     ]
     assert not wrong, "\n".join(wrong)
+
+
+TRAINING = {"torch", "transformers", "peft", "accelerate", "safetensors", "onnxscript"}
+"""What requirements-model.in installs, for training and export only."""
+
+
+@pytest.mark.parametrize("package", [p for p in PACKAGES if p.name != "heron_model"], ids=lambda p: p.name)
+def test_pytorch_and_its_company_are_imported_in_heron_model_only(package: Path) -> None:
+    wrong = [
+        f"{where(path, line)} imports {module}" for path in modules(package) for line, module in imports(path) if module.split(".")[0] in TRAINING
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_driving_loads_no_pytorch() -> None:
+    """Every module of the policy's package and every verb, with what they import in turn."""
+    folders = {"heron_vla": ROOT / "src/heron_vla/heron_vla", "heron_bringup.verbs": ROOT / "src/heron_bringup/heron_bringup/verbs"}
+    names = [f"{package}.{path.stem}" for package, folder in folders.items() for path in folder.glob("*.py") if path.stem != "__init__"]
+    code = f"import importlib, sys; [importlib.import_module(name) for name in {names}]; sys.exit(', '.join({TRAINING} & set(sys.modules)) or 0)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_files_are_named_after_their_subject() -> None:

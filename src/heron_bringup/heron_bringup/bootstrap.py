@@ -104,7 +104,7 @@ class Setup:
 
 def describe(root: Path) -> str:
     """The help of a clone that is not set up yet: the verbs with the first line of their modules."""
-    lines = ["Usage: ./heron VERB [OPTIONS]", "", "The first start sets up this clone: 1.6 GB in .venv, build and install.", ""]
+    lines = ["Usage: ./heron VERB [OPTIONS]", "", "The first start sets up this clone: 2 GB in .venv, build and install.", ""]
     for path in verb_modules(root / "src/heron_bringup/heron_bringup/verbs"):
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
         lines.append(f"  {path.stem:10}{summary}")

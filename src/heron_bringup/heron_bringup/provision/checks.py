@@ -13,7 +13,7 @@ SUPPORTED_PYTHON = ((3, 10), (3, 12))
 """First and last CPython (major, minor) for which numpy 1.26 and the ROS 2 wheels exist."""
 
 VENV_BYTES = 3_500_000_000
-"""Free disk for `.venv` (1.5 GB installed, as much again in pip's cache) with room to build."""
+"""Free disk for `.venv` (1.9 GB installed, 0.7 GB in pip's cache) with room to build."""
 
 WORKSPACE_BYTES = 300_000_000
 """Free disk for building the workspace."""

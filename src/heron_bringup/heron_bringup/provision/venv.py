@@ -50,7 +50,7 @@ def make_venv(root: Path, underlay: Underlay | None, base_python: str) -> None:
 
 def install(venv: Path, requirements: list[Path]) -> None:
     """Install the hash-locked `requirements`; pip's cache makes a repeat go on where a stop left off."""
-    print("heron: installing the locked requirements (about 1.5 GB, once)", flush=True)
+    print("heron: installing the locked requirements (about 2 GB, once)", flush=True)
     arguments = ["install", "--require-hashes"]
     for path in requirements:
         arguments += ["-r", str(path)]
@@ -96,7 +96,7 @@ def _follow(lines: Iterable[str]) -> list[str]:
             elif found % PACKAGES_PER_LINE == 0:
                 print(f"  {found} packages found", flush=True)
         elif line.startswith("Installing collected packages"):
-            print(f"{chr(13) + chr(27) + '[K' if live else ''}  {found} packages found; unpacking them (about a minute)", flush=True)
+            print(f"{chr(13) + chr(27) + '[K' if live else ''}  unpacking {line.count(',') + 1} packages (a minute or two)", flush=True)
     return output
 
 
