@@ -14,7 +14,7 @@ class PolicyConfig:
     Attributes:
         policy: folder of the policy.
         rig: path of rig.yaml, against which the policy is checked; empty: not checked here.
-        backend: what runs the graph: `onnxruntime`, `openvino`, or `auto`: see `heron_vla.backends.choose_backend`.
+        backend: what runs the graph: onnxruntime, openvino, or auto: see `heron_vla.backends.choose_backend`.
         providers: execution providers of ONNX Runtime, best first.
         threads: CPU threads of one inference.
         warm_up: plans on zeros before the first frame set.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,15 +115,19 @@ def test_both_backends_give_the_same_numbers_every_time(folder: PolicyFolder) ->
     np.testing.assert_allclose(plans[0], plans[2], atol=1e-5)
 
 
-def test_auto_looks_at_the_file_and_at_what_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    light, heavy = tmp_path / "light.onnx", tmp_path / "heavy.onnx"
-    light.write_bytes(bytes(10))
-    heavy.write_bytes(bytes(2_000_000))
-    monkeypatch.setattr("heron_vla.backends.choose_providers", lambda preferred: ["CPUExecutionProvider"])
-    assert [choose_backend("auto", path, ()) for path in (light, heavy)] == ["onnxruntime", "openvino"]
-    assert choose_backend("onnxruntime", heavy, ()) == "onnxruntime"
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert choose_backend("auto", heavy, ()) == "onnxruntime"
+def test_auto_is_a_choice_without_a_clock(folder: PolicyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.perf_counter", None)
+    assert choose_backend("auto") == OnnxPolicy(folder).backend == OnnxPolicy(folder, backend="onnxruntime").backend == "onnxruntime"
+    assert choose_backend("openvino") == OnnxPolicy(folder, backend="openvino").backend == "openvino"
+
+
+def test_a_backend_that_is_not_installed_is_named(folder: PolicyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(PolicyError, match="backend openvino was asked for, but the Python package openvino is not installed"):
+        OnnxPolicy(folder, backend="openvino")
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    with pytest.raises(PolicyError, match="needs the Python package tokenizers, which is not installed"):
+        load_policy(folder.path)
 
 
 def test_text_is_read_in_two_lengths_or_refused(folder: PolicyFolder) -> None:
