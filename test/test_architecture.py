@@ -187,7 +187,7 @@ def test_readme_commands_exist() -> None:
             continue
         path = ROOT / "src/heron_bringup/heron_bringup/verbs" / f"{verb.replace('-', '_')}.py"
         assert path.is_file(), f"{command}: no verb {verb}"
-        source = path.read_text()
+        source = "\n".join(part.read_text() for part in (path, *sorted(path.parent.glob(f"{path.stem}_*.py"))))
         module = f"heron_bringup.verbs.{path.stem}"
         assert importlib.util.find_spec(module), module
         for option in (word.split("=")[0] for word in words[2:] if word.startswith("--") and word != "--help"):
