@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from types import ModuleType
 
 import numpy as np
 
 from heron_model.layout import SLOTS
-from heron_model.words import instructions_en, instructions_ja
-from heron_model.words.grammar import Split, Tree, draw, expression, tidy, tree_of, words_of
-from heron_model.words.other_languages import not_understood
+from heron_model.words import refusals_en, refusals_ja, wishes_en, wishes_ja
+from heron_model.words.grammar import SPLITS, Split, Tree, draw, expression, tidy, tree_of, words_of
+from heron_model.words.other_languages import NAME, name, not_understood
 
 INTENTS = tuple(word for word in SLOTS[0].words if word != "none")  # `none`: there is no sentence
+_WISHES, _REFUSALS = {"en": wishes_en, "ja": wishes_ja}, {"en": refusals_en, "ja": refusals_ja}
 SIDES = {"en": {"left": ("left", "right"), "right": ("right", "left")}, "ja": {"left": ("左", "右"), "right": ("右", "左")}}
 _SPOKEN = {"右": "みぎ", "左": "ひだり"}  # as a recogniser may write them
-_NEGATIVE = ("do not", "don't", "never", "not")  # no question or wish goes on like this
+LONGEST = {"en": 64, "ja": 32}  # characters that somebody says in one breath
+_NEGATIVE = ("do not", "don't", "never", "not ", "(do not", "(don't")  # no question or wish goes on like this
 _SAFE = ("turn", "turn", "straight", "follow", "slow")  # acts that are asked for beside an unsafe one
 _FILLERS = {"en": ("uh", "um", "er", "like"), "ja": ("えっと", "あの", "えー", "んー")}
 PLAIN_SHARE, CHAT_SHARE, SPOKEN_SHARE, FILLER_SHARE, TYPO_SHARE, CAPITAL_SHARE, STOP_SHARE = 0.35, 0.5, 0.12, 0.06, 0.08, 0.5, 0.5
@@ -49,9 +50,13 @@ def instruction(intent: str, language: str, split: Split, rng: np.random.Generat
     pick = {"left": "turn", "right": "turn", "declined": "unsafe", "unknown": "chat"}.get(intent, intent)
     side = intent if intent in SIDES[language] else str(rng.choice(("left", "right")))
     trees = _trees(pick, language, split, side)
-    plain = pick == "chat" or rng.random() < PLAIN_SHARE
+    plain = rng.random() < PLAIN_SHARE
     options = trees[0] if plain else trees[1]
     text = tidy(draw(options[int(rng.integers(len(options)))], rng))
+    while len(text) > LONGEST[language]:
+        text = tidy(draw(options[int(rng.integers(len(options)))], rng))
+    while NAME in text:
+        text = text.replace(NAME, name(language, rng), 1)
     return _noisy(text, language, rng) if noise else text
 
 
@@ -62,30 +67,32 @@ def said_in(text: str, intent: str, language: str, split: Split) -> bool:
     return any(pattern.fullmatch(" " + text + " ") is not None for side in sides for pattern in _expressions(pick, language, split, side))
 
 
-def patterns(intent: str, language: str, split: Split) -> frozenset[str]:
-    """The patterns of an entry of the grammar (`turn`, `straight`, …, `unsafe`, `chat`), as written."""
-    module = _module(language)
-    return frozenset((*module.ACTS.get(intent, {}).get(split, ()), *module.PLAIN[intent][split]))
-
-
-def _module(language: str) -> ModuleType:
-    return {"en": instructions_en, "ja": instructions_ja}[language]
+def patterns(entry: str, language: str, split: Split) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The patterns of an entry of the grammar (`turn`, `straight`, …, `unsafe`, `chat`), as written: acts, and what stands alone."""
+    found = []
+    for kind in ("ACTS", "PLAIN"):
+        entries = {**getattr(_WISHES[language], kind), **getattr(_REFUSALS[language], kind)}
+        names = ("unsafe", "unsafe_not") if entry == "unsafe" else (entry,)
+        found.append(tuple(line for name in names for line in entries.get(name, ("", ""))[SPLITS.index(split)].split("\n") if line))
+    return found[0], found[1]
 
 
 @cache
-def _trees(pick: str, language: str, split: Split, side: str) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
+def _trees(entry: str, language: str, split: Split, side: str) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
     """Patterns that stand alone, and those in every wrap."""
-    module = _module(language)
-    words = words_of(module.WORDS, split)
+    words = words_of(_WISHES[language].WORDS, split)
     words["side"], words["other"] = SIDES[language][side]
-    words["unsafe"] = "|".join(module.ACTS["unsafe"][split])
-    words["act"] = "|".join(pattern for name in _SAFE for pattern in module.ACTS[name][split])
-    alone = tuple(tree_of(pattern, words) for pattern in module.PLAIN[pick][split])
+    unsafe = patterns("unsafe", language, split)[0]
+    words["unsafe"] = "|".join(unsafe)
+    words["unsafe_act"] = "|".join(pattern for pattern in unsafe if not pattern.startswith(_NEGATIVE))
+    words["act"] = "|".join(pattern for name in _SAFE for pattern in patterns(name, language, split)[0] if not pattern.startswith(_NEGATIVE))
+    acts, alone = patterns(entry, language, split)
+    wraps = [wrap for wrap in _WISHES[language].WRAPS[SPLITS.index(split)].split("\n") if wrap]
     wrapped = []
-    for pattern in module.ACTS.get(pick, {}).get(split, ()):
-        wraps = [wrap for wrap in module.WRAPS[split] if "{ask}" not in wrap or not pattern.startswith(_NEGATIVE)]
-        wrapped.append(tree_of("|".join(wraps), {**words, "act": pattern}))
-    return alone, tuple(wrapped)
+    for pattern in acts:
+        fitting = [wrap for wrap in wraps if "{ask}" not in wrap or not pattern.startswith(_NEGATIVE)]
+        wrapped.append(tree_of("|".join(fitting), {**words, "act": pattern}))
+    return tuple(tree_of(pattern, words) for pattern in alone), tuple(wrapped)
 
 
 @cache

@@ -30,6 +30,39 @@ FOREIGN: dict[Split, tuple[str, ...]] = {
         *("انعطف يسارا عند التقاطع", "توقف هنا من فضلك", "استمر في السير", "مرحبا"),
         *("поверните налево на перекрёстке", "остановитесь здесь", "езжайте прямо", "доброе утро"),
         *("gira a sinistra al prossimo incrocio", "fermati qui", "vai dritto", "piano per favore", "vire à direita", "pare aqui"),
+        *(
+            "tournez à droite après le pont",
+            "merci beaucoup",
+            "attention au vélo",
+            "quelle heure avez-vous",
+            "suivez la route",
+            "je voudrais descendre",
+        ),
+        *(
+            "folgen Sie der Straße",
+            "nach links bitte",
+            "danke schön",
+            "ich möchte aussteigen",
+            "hinter dem roten Auto anhalten",
+            "überfahre die rote Ampel",
+        ),
+        *("doble en la esquina", "siga la calle", "quiero bajar aquí", "muchas gracias", "va muy rápido", "pase el semáforo en rojo"),
+        *("左转", "直行", "靠边停车", "红灯停", "往右边开", "谢谢", "我饿了", "请您掉头", "沿着这条路走", "快一点"),
+        *("왼쪽으로 도세요", "고마워요", "멈추세요", "배고파요", "빨간 차 뒤에 서세요", "길을 따라가세요"),
+        *("انعطف يمينا", "أبطئ قليلا", "شكرا", "سر إلى الأمام", "спасибо", "направо", "медленнее", "стойте за автобусом"),
+        *(
+            "sağa dönün",
+            "düz devam et",
+            "yavaşla",
+            "skręć w prawo",
+            "jedź prosto",
+            "zatrzymaj się",
+            "sväng vänster",
+            "kör rakt fram",
+            "draai rechtsaf",
+            "rechtdoor",
+        ),
+        *("बाएं मुड़ें", "रुकिए", "เลี้ยวขวา", "ตรงไป", "rẽ trái", "đi thẳng", "belok kiri", "jalan terus"),
     ),
     "held_out": (
         *("prenez la première rue à droite", "ralentissez un peu", "arrêtez la voiture", "bonsoir, quelle heure est-il"),
@@ -42,6 +75,23 @@ FOREIGN: dict[Split, tuple[str, ...]] = {
         *("svolta a destra al semaforo", "sola dön lütfen", "durun", "skręć w lewo", "เลี้ยวซ้ายที่แยกหน้า", "अगले चौराहे पर बाएं मुड़ें"),
     ),
 }
+NAME = "~"  # in a pattern: a name that nobody has heard before
+ONSETS = (*"bcdfghjklmnprstvwzñš", "br", "ch", "fl", "gr", "kl", "sh", "st", "th")
+VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou", "é", "ü")
+CODAS = ("", "", "n", "r", "s", "l", "m", "t")
+MORAE = "アイウエオカキクケコサシスセソタチテトナニノハヒフホマミムモヤユヨラリルレロワン"
+KANJI = (0x4E00, 0x9FA5)
+
+
+def name(language: str, rng: np.random.Generator) -> str:
+    """A made-up name of a street, shop or person: what nobody has heard before need not make a sentence unknown."""
+    if language == "ja" and rng.random() < 0.4:
+        return "".join(chr(code) for code in rng.integers(*KANJI, size=2))
+    if language == "ja":
+        return "".join(MORAE[int(rng.integers(len(MORAE)))] for _ in range(int(rng.integers(2, 5))))
+    return "".join(f"{rng.choice(ONSETS)}{rng.choice(VOWELS)}{rng.choice(CODAS)}" for _ in range(int(rng.integers(1, 4))))
+
+
 SYLLABLES: dict[Split, tuple[str, ...]] = {
     "train": ("blo", "kra", "fim", "zu", "qua", "nix", "tob", "wex", "ro", "gu", "pli", "xyz", "asdf", "hjk", "qwe", "vbn"),
     "held_out": ("dro", "fru", "mip", "zax", "jol", "kwi", "bnm", "sdfg", "yui", "po", "gla", "nuk"),

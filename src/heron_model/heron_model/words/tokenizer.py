@@ -7,6 +7,8 @@ merged, so that no token holds half a phrase. Characters that the grammars never
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,6 +24,7 @@ FILE = "tokenizer.json"
 VOCABULARY = 1200
 SENTENCES = 24_000  # of instructions that it is trained on
 SEED = 20
+MIN_LETTERS = 12  # times a character must occur to have a token of its own
 MIN_COUNT = 3  # of a pair that is merged
 MARK = "▁"  # begins a word of Latin letters
 BYTES = tuple(f"<0x{value:02X}>" for value in range(256))
@@ -110,8 +113,17 @@ def train() -> Tokenizer:
     )
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
     inner.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    trainer = trainers.BpeTrainer(vocab_size=VOCABULARY, min_frequency=MIN_COUNT, special_tokens=[*SPECIALS, *BYTES], show_progress=False)
-    inner.train_from_iterator(corpus(), trainer)
+    sentences = list(corpus())
+    letters = Counter(unicodedata.normalize("NFKC", "".join(sentences)).lower())
+    known = sum(count >= MIN_LETTERS for count in letters.values())  # names are made of letters that seldom come again
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        min_frequency=MIN_COUNT,
+        special_tokens=[*SPECIALS, *BYTES],
+        limit_alphabet=known,
+        show_progress=False,
+    )
+    inner.train_from_iterator(sentences, trainer)
     document = json.loads(inner.to_str())
     document["added_tokens"] = []  # special tokens stay in the vocabulary, but no text that spells one becomes it
     return Tokenizer(HfTokenizer.from_str(json.dumps(document)))
