@@ -14,8 +14,7 @@ from heron_bringup.provision.errors import SetupError
 ROOT = bootstrap.repository_root()
 FAKE_PIP = """#!/bin/sh
 echo "$@" >> {log}
-case "$*" in *--dry-run*) echo '{{"install": [{{"metadata": {{"version": "{version}"}}}}]}}' ;; esac
-exit {code}
+case "$*" in *"index versions"*) echo "torch (2.15.0)"; echo "Available versions: 2.15.0, {version}, 2.13.0, 2.12.1" ;; *) exit {code} ;; esac
 """
 
 
@@ -130,9 +129,12 @@ def test_a_failure_leaves_it_to_be_done_again(clone: Path, monkeypatch: pytest.M
 
 def test_without_any_offer_pip_is_blamed(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_stack, "FIRST_PYTHON", (3, 10))
-    (clone / ".venv/bin").mkdir(parents=True)
-    (clone / ".venv/bin/python").symlink_to("/bin/false")
-    with pytest.raises(SetupError, match=r"pip finds no torch==2\.13\.0"):
+    fake_pip(clone)
+    (clone / "requirements-model.in").write_text("torch==9.9.9\n")
+    with pytest.raises(SetupError, match=r"offered no torch==9\.9\.9"):
+        model_stack.install_model(clone)
+    (clone / ".venv/bin/python").write_text("#!/bin/sh\necho NewConnectionError >&2; exit 1\n")
+    with pytest.raises(SetupError, match=r"package index cannot be reached.*\n.*repeat: the same command"):
         model_stack.install_model(clone)
 
 

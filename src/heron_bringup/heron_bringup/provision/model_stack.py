@@ -1,6 +1,6 @@
 """PyTorch and its company in `.venv`: for `./heron model` and the tests, never for driving."""
 
-import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heron_bringup.provision import checks
 from heron_bringup.provision.errors import SetupError
-from heron_bringup.provision.venv import pip_command, pip_environment, run_pip
+from heron_bringup.provision.venv import explain_pip, pip_command, pip_environment, run_pip
 
 FIRST_PYTHON = (3, 11)
 """Of transformers."""
@@ -81,7 +81,7 @@ def install_model(root: Path) -> None:
     drop_torn(venv)
     build = _present(venv, torch) or _offered(venv, torch)
     light = build.endswith("+cpu") or bool(_present(venv, torch))
-    size = "1 GB on disk" if light else "3 GB to download; README.md says how to get the far smaller CPU build"
+    size = "1 GB on disk" if light else "about 3 GB to download; README.md says how to get the far smaller CPU build"
     print(f"heron: installing what training and its tests need, once: PyTorch {build} and Hugging Face libraries ({size})", flush=True)
     checks.check_disk(root, CPU_BYTES if light else CUDA_BYTES)
     # The lock names everything that these need, so --no-deps leaves only torch to come by its version alone.
@@ -104,10 +104,18 @@ def _present(venv: Path, requirement: str) -> str:
 
 
 def _offered(venv: Path, requirement: str) -> str:
-    """The version that pip would take, with its build: 2.13.0+cpu, or 2.13.0 with CUDA."""
-    command = [*pip_command(venv), "install", "--dry-run", "--quiet", "--no-deps", "--ignore-installed", "--report", "-", requirement]
-    ended = subprocess.run(command, env=pip_environment(), stdout=subprocess.PIPE, text=True)
-    try:
-        return str(json.loads(ended.stdout)["install"][0]["metadata"]["version"])
-    except (ValueError, LookupError):
-        raise SetupError(f"pip finds no {requirement} for this Python; its message stands above.\n  cure: mend that, then repeat {AGAIN}") from None
+    """The version that pip would take, with its build: 2.13.0+cpu, or 2.13.0 with CUDA.
+
+    The index is asked, because older pips download everything in a dry run.
+    """
+    name, _, version = requirement.partition("==")
+    ended = subprocess.run([*pip_command(venv), "index", "versions", name], env=pip_environment(), capture_output=True, text=True)
+    listed = re.search(r"^Available versions: (.*)$", ended.stdout, re.MULTILINE)
+    offered = [each for each in (listed[1].split(", ") if listed else ()) if each.split("+")[0] == version]
+    if not offered:
+        sys.stderr.write(ended.stderr)
+        problem = explain_pip(ended.stderr, ended.returncode, AGAIN)
+        raise SetupError(
+            problem if ended.returncode else f"pip is offered no {requirement}.\n  cure: see ./heron test in README.md, then repeat {AGAIN}"
+        )
+    return offered[0]  # newest first, and a build counts as newer than none
