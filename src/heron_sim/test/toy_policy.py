@@ -1,4 +1,4 @@
-"""A policy folder that sees little and knows less: it drives on while its pictures are not black, faster the greener they are, and aside as it is told."""
+"""A policy folder that knows little: it drives on while its pictures are not black, faster the greener they are, and aside as it is told."""
 
 from __future__ import annotations
 
