@@ -197,7 +197,7 @@ def draw_mosaic(
         return canvas
     words: U8 = np.vstack([canvas, np.full((WORDS_PX, layout.width, 3), PANEL, np.uint8)])
     size = layout.width / 1400.0
-    _text(words, moment.asked or "", round(24 * size), layout.height + 36, 0.62 * size, AMBER)
+    _text(words, _cut(moment.asked or "", 0.62 * size, round(396 * size)), round(24 * size), layout.height + 36, 0.62 * size, AMBER)
     _text(words, moment.said or "", round(430 * size), layout.height + 37, 0.85 * size, WHITE, 2)
     return words
 
@@ -244,6 +244,16 @@ def _label(canvas: U8, text: str, box: Box) -> None:
     back = canvas[box.y : box.y + height + 14, box.x : box.x + width + 16]
     back[:] = back // 3
     _text(canvas, text, box.x + 8, box.y + height + 6, 0.5, WHITE)
+
+
+def _cut(text: str, size: float, room_px: int) -> str:
+    """As much of a text as has room."""
+    if cv2.getTextSize(text, FONT, size, 1)[0][0] <= room_px:
+        return text
+    end = min(len(text), room_px)
+    while end and cv2.getTextSize(f"{text[:end]}...", FONT, size, 1)[0][0] > room_px:
+        end -= 1
+    return f"{text[:end]}..."
 
 
 def _text(canvas: U8, text: str, x: int, y: int, size: float, colour: tuple[int, int, int], thick: int = 1) -> None:

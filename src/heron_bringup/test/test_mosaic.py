@@ -269,3 +269,13 @@ def test_words_hold_until_the_next_ones_and_stand_below_the_cameras(tmp_path):
     image, height = cv2.imread(str(picture)), make_layout(seen, 400).height
     assert image.shape[0] == height + WORDS_PX
     assert image[height:].max() > 150  # something is written there
+
+
+def test_the_longest_instruction_leaves_room_for_what_is_said(tmp_path):
+    plans, seen = [straight_plan()], rig("CAM_FRONT")
+    record(tmp_path / "bag", seen, jpeg)
+    words = [Instruction(plans[0].stamp_ns, "follow", "W" * 10_000)]
+    config = MosaicConfig(width=1400)
+    _, picture = make_mosaic(tmp_path / "bag", vehicle_folder(tmp_path / "car", seen), plans, [], tmp_path, words=words, config=config)
+    line = cv2.imread(str(picture))[make_layout(seen, 1400).height :]
+    assert line[:, :430].max() > 150 > 120 > line[:, 430:].max()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from heron_bag.native import control_statuses, plans, vehicle_states
+from heron_bag.native import control_statuses, explanations, instructions, plans, vehicle_states
 from heron_bag.reader import open_bag
 from heron_bringup.drive.report import read_component_reports
 from heron_bringup.drive.result import STATES_SKIPPED, RunResult
@@ -63,6 +63,7 @@ def run_realtime(
     if (out / "bag").exists():
         with open_bag(out / "bag") as bag:
             result.plans = [plan for _, plan in plans(bag)]
+            result.words = [*(word for _, word in explanations(bag)), *(word for _, word in instructions(bag))]
             result.statuses = [status for _, status in control_statuses(bag)]
             result.states = [state for _, state in islice(vehicle_states(bag), None, None, STATES_SKIPPED)]
     return result

@@ -20,7 +20,7 @@ class RunResult:
         plans: every plan, in order.
         states: vehicle states at 10 Hz, for the picture.
         statuses: control statuses, for exposure → CAN in the picture.
-        words: explanations and instructions, in order of time.
+        words: explanations and instructions.
         truths: of a simulated world, at 10 Hz.
         end_ns: recorded time at the end.
         failed: why the run is not whole, e.g. a process that died.

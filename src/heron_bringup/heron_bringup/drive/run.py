@@ -151,6 +151,7 @@ def _pictures(
 
     to_can_ms = exposure_to_can_ms(result.statuses)
     drawn = partial(progress, "pictures")
-    made = make_mosaic(bag, vehicle, result.plans, result.states, options.out, to_can_ms=to_can_ms, title=report["policy"]["name"], progress=drawn)
+    title, words = report["policy"]["name"], result.words if report.get("explanations") else ()
+    made = make_mosaic(bag, vehicle, result.plans, result.states, options.out, to_can_ms=to_can_ms, title=title, words=words, progress=drawn)
     draw_budget(report["latency_ms"], options.out / "budget.png", total_ms)
     say(f"pictures: {', '.join(str(path) for path in (*made, options.out / 'budget.png'))}")
