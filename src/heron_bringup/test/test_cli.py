@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,17 @@ def test_help_lists_every_verb_with_its_line_and_example(capsys: pytest.CaptureF
 def test_each_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([verb, "--help"]) == 0
     assert f"./heron {verb}" in capsys.readouterr().out
+
+
+COMMANDS = [path.stem.removeprefix("model_") for path in Path(cli.__file__).parent.glob("verbs/model_*.py")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_module_beside_model_is_one_of_its_commands(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["model", "--help"]) == 0
+    assert f" {command} " in capsys.readouterr().out
+    assert cli.main(["model", command, "--help"]) == 0
+    assert f"./heron model {command}" in capsys.readouterr().out
 
 
 def test_wrong_use_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:

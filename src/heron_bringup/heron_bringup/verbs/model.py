@@ -1,4 +1,4 @@
-"""DriveHeron, the model: train, export and evaluate policies."""
+"""DriveHeron, the model: make samples, train, export and evaluate policies."""
 
 import importlib
 from pathlib import Path
