@@ -13,11 +13,13 @@ from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
 from heron_bringup.drive.inputs import EXPERT, KINEMATIC, MARKER, DriveOptions, fitting_driver, open_recording, prepare_out
 from heron_bringup.drive.report import read_component_reports
-from heron_bringup.paths import config_folder
+from heron_bringup.paths import config_folder, shipped_policy
 from heron_core.arrays import read_only
 from heron_core.errors import InputError
 from heron_core.frames import CameraFrame
+from heron_core.rig import load_rig
 from heron_core.signals import Event
+from heron_vla.folder import load_policy
 from heron_vla.kinematic import write_kinematic
 
 
@@ -107,6 +109,15 @@ def test_a_car_without_the_cameras_of_the_shipped_policy_is_driven_by_another(sh
         assert said[-1].endswith(f"so {other} drives")
     asked = DriveOptions(Path("out"), bag=BAG, policy=str(shipped))
     assert fitting_driver(asked, tmp_path, said.append) == str(shipped), "what was asked for is refused, not replaced"
+
+
+@pytest.mark.skipif(shipped_policy() is None, reason="no policy ships with this clone")
+def test_the_shipped_policy_fits_the_demonstration_car_and_is_small() -> None:
+    folder = shipped_policy()
+    assert folder is not None
+    assert load_policy(folder, load_rig(config_folder() / "vehicle" / "demo" / "rig.yaml")).spec.name == "driveheron"
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 15_000_000
+    assert list(folder.glob("*.md")), "a policy ships with its card"
 
 
 def test_a_component_report_cut_short_is_told_not_raised(tmp_path: Path) -> None:
