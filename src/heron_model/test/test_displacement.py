@@ -87,15 +87,15 @@ def test_rows_on_disk_without_future_or_history_are_left_out(tmp_path):
         for i in range(5)
     ]
     write_rows(tmp_path / "a.parquet", [*known, blank(9) | {"labelled": True, "text": "hello"}])
-    read = EgoTable.read([tmp_path])
+    read = EgoTable.read([tmp_path / "a.parquet"])
     assert read.command.tolist() == table.command[[0, 2, 3, 4]].tolist()
     assert np.allclose(read.driven, table.driven[[0, 2, 3, 4]], atol=1e-4)
     write_rows(tmp_path / "a.parquet", [blank(0)])
     with pytest.raises(DataError, match="no sample with a known history"):
-        EgoTable.read([tmp_path])
+        EgoTable.read([tmp_path / "a.parquet"])
     (tmp_path / "a.parquet").write_bytes(b"PAR1 not")
     with pytest.raises(DataError, match=r"a\.parquet: not a readable file"):
-        EgoTable.read([tmp_path])
+        EgoTable.read([tmp_path / "a.parquet"])
 
 
 def test_nothing_to_measure_on_is_said():

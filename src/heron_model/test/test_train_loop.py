@@ -19,7 +19,7 @@ class Killed(BaseException):
 
 
 def weights(folder):
-    return {name: value.clone() for name, value in checkpoint.load_file(str(folder / "model.safetensors")).items()}
+    return {name: value.clone() for name, value in checkpoint.load_file(str(folder / "weights.safetensors")).items()}
 
 
 def same(first, second):
@@ -178,7 +178,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
 
 def test_weights_of_another_architecture_are_refused(whole):
     with pytest.raises(CheckpointError, match=r"another architecture.*net\.0"):
-        checkpoint.load_weights(whole[0] / "model.safetensors", toy.Toy(9))
+        checkpoint.load_weights(whole[0] / "weights.safetensors", toy.Toy(9))
 
 
 def test_minutes_become_samples_once_and_leave_no_trace(tmp_path):

@@ -26,7 +26,7 @@ from heron_vla.kinematic import constant_turn
 
 HORIZONS_S = (1.0, 2.0, 4.0)
 BASELINES = ("kinematic", "ego_status")
-RIDGE = 1e-3  # per sample, on features of unit variance
+RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)  # per sample, on features of unit variance; the best on the last fifth of the samples is taken
 SCALES = (10.0, 0.5, 3.0)  # of speed, yaw rate, acceleration
 
 F64 = NDArray[np.float64]
@@ -47,13 +47,13 @@ class EgoTable:
     driven: F64
 
     @staticmethod
-    def read(folders: Iterable[Path]) -> EgoTable:
-        """All labelled samples of some folders whose history and future are known.
+    def read(files: Iterable[Path]) -> EgoTable:
+        """All labelled samples of some Parquet files whose history and future are known.
 
         Raises:
             DataError: there is none.
         """
-        parts = [_rows(path) for folder in folders for path in sorted(folder.glob("*.parquet"))]
+        parts = [_rows(path) for path in files]
         if not parts or not sum(len(part.command) for part in parts):
             raise DataError("no sample with a known history and future, so there is nothing to fit the ego status baseline on")
         return EgoTable(*(np.concatenate(columns) for columns in zip(*((p.history, p.command, p.driven) for p in parts), strict=True)))
@@ -100,8 +100,10 @@ class EgoStatus:
         self._mean, self._deviation = features.mean(0), features.std(0) + 1e-6
         known = self._standard(features)
         rest = (table.driven - kinematic(table.history)).reshape(len(known), -1)
-        weight = known.T @ known + RIDGE * len(known) * np.eye(known.shape[1])
-        self._weights = np.linalg.solve(weight, known.T @ rest)
+        kept = max(1, len(known) * 4 // 5)
+        places = [column for column in range(rest.shape[1]) if column % 4 < 2]  # x and y, as displacement counts them
+        errors = [np.square(known[kept:] @ _ridge(known[:kept], rest[:kept], ridge) - rest[kept:])[:, places].sum() for ridge in RIDGES]
+        self._weights = _ridge(known, rest, RIDGES[int(np.argmin(errors))])
 
     def predict(self, history: F64, command: NDArray[np.int64]) -> F64:
         """(n, 40, 4) trajectories."""
@@ -110,6 +112,11 @@ class EgoStatus:
 
     def _standard(self, features: F64) -> F64:
         return np.hstack([(features - self._mean) / self._deviation, np.ones((len(features), 1))])
+
+
+def _ridge(known: F64, wanted: F64, ridge: float) -> F64:
+    weights: F64 = np.linalg.solve(known.T @ known + ridge * len(known) * np.eye(known.shape[1]), known.T @ wanted)
+    return weights
 
 
 def _features(history: F64, command: NDArray[np.int64]) -> F64:

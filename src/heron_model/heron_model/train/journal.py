@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 METRICS, CURVES = "metrics.jsonl", "curves.png"
+_PARTS = 3  # losses that a terminal's line has room for
 _PLAIN_S = 30.0  # between lines where there is no terminal
 
 
@@ -108,7 +109,7 @@ class ProgressLine(AbstractContextManager["ProgressLine"]):
 
     def update(self, seen: int, rate: float, losses: Mapping[str, float]) -> None:
         """After a stretch: `rate` in samples per second."""
-        parts = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        parts = "  ".join(f"{name} {value:.3f}" for name, value in list(losses.items())[: _PARTS if self._bar else None])
         text = f"{seen:,} samples  {rate:.1f}/s  {parts}"
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=seen, text=text)

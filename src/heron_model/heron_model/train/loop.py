@@ -33,7 +33,7 @@ from heron_model.train.journal import CURVES, METRICS, Metrics, ProgressLine, dr
 from heron_model.train.optimiser import MovingAverage, learning_rate, make_optimiser, set_rate
 from heron_model.train.sampler import Draw, MixtureSampler, State
 
-WEIGHTS, REPORT = "model.safetensors", "report.json"
+WEIGHTS, REPORT = "weights.safetensors", "report.json"
 BAD_IN_A_ROW = 3  # losses that are no numbers, until the run stops
 _MEASURED, _UNMEASURED = 8, 3  # steps, to find how many samples fit into minutes
 _CURVES_S = 60.0  # between two drawings

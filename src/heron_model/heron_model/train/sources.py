@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from heron_core.errors import ConfigError
 from heron_core.settings import from_mapping, load_yaml
 from heron_model.samples import FILE
@@ -60,6 +63,26 @@ def views_of(folder: Path) -> list[dict[str, Any]]:
     if not isinstance(views, list) or not views or not all(isinstance(view, dict) for view in views):
         raise DataError(f"{folder / FILE}: views: expected a list of cameras, found {views!r}")
     return views
+
+
+def split_drives(folder: Path, share: float) -> tuple[list[Path], list[Path]]:
+    """Files to train on, and files that are held out: the last ones, whole, as moments of one drive are alike. Texts are never held out.
+
+    Raises:
+        DataError: there is a single file.
+    """
+    files = sorted(folder.glob("*.parquet"))
+    if load_yaml(folder / FILE).get("source") == "text":
+        return files, []
+    if len(files) < 2:
+        raise DataError(f"{folder}: holds a single drive, so none can be held out to measure on; make more, or name a folder with --held-out")
+    kept = len(files) - max(1, round(share * len(files)))
+    return files[:kept], files[kept:]
+
+
+def labelled(files: Iterable[Path]) -> int:
+    """Samples in some files, rows that are only the past of others left out."""
+    return sum(pc.sum(pq.read_table(path, columns=["labelled"])["labelled"]).as_py() or 0 for path in files)
 
 
 def data_digest(folders: Iterable[Path]) -> str:
