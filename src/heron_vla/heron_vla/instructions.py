@@ -101,6 +101,11 @@ class Instructions:
         self.text = text
         return self._verdict("understood", text, f"understood as {intent} ({thoughts.certainty[INTENT]:.0%})")
 
+    def give_up(self, text: str) -> None:
+        """The policy could not be asked; given again, the text is asked about again."""
+        if text == self._waiting:
+            self._waiting = ""
+
     def _refusal(self, kind: Kind, text: str) -> Verdict:
         english, japanese = REFUSALS[kind]
         counts = f"manoeuvre {self._folder.spec.manoeuvres[self.command]} counts" + (" and the text before" if self.text else "")

@@ -153,7 +153,8 @@ class PolicyNode(HeronNode):
 
     def _understood(self, read: _Read) -> None:
         if isinstance(read.answer, PolicyError):
-            self.event("plan", f"instruction not read, the manoeuvre alone counts: {read.answer}")
+            self._planner.instructions.give_up(read.text)
+            self.event("instruction", f"not read, what was asked before counts: {read.answer}", "instruction_unread")
         elif read.answer.thoughts is not None:
             self._tell(self._planner.instructions.settle(read.text, read.answer.thoughts), self.now_ns())
 
@@ -197,5 +198,6 @@ class PolicyNode(HeronNode):
 
 def _be_nice() -> None:
     """Lowers the priority of this thread, where it is one of its own: in lock-step it is the only one."""
-    if threading.current_thread() is not threading.main_thread():
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), SPEECH_NICE)
+    thread = threading.get_native_id()
+    if threading.current_thread() is not threading.main_thread() and os.getpriority(os.PRIO_PROCESS, thread) < SPEECH_NICE:
+        os.setpriority(os.PRIO_PROCESS, thread, SPEECH_NICE)

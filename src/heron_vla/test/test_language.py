@@ -157,6 +157,9 @@ def test_a_text_counts_when_it_is_understood(folder: PolicyFolder) -> None:
     question = instructions.question(asked())
     assert question is not None and question.text == "turn right" and instructions.question(asked()) is None
     assert instructions.settle("something older", thoughts("declined")) is None
+    instructions.give_up("turn right")
+    instructions.give(Instruction(0, "left", "turn right"))
+    assert instructions.question(asked()) is not None  # asked about anew
     verdict = instructions.settle("turn right", thoughts("right"))
     assert verdict is not None and verdict.text == "'turn right': understood as right (90%)" and instructions.text == "turn right"
     assert instructions.give(Instruction(1, "follow", "turn right")) is None and instructions.text == "turn right" and instructions.command == 0

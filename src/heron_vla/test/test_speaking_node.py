@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from heron_core.vehicle import Signal, VehicleState
 from heron_runtime.domain import own_domain
 from heron_runtime.lockstep import Scheduler
 from heron_runtime.node import HeronNode
-from heron_vla.node import PolicyNode
+from heron_vla.node import SPEECH_NICE, PolicyNode
 from heron_vla.speech import Speaker, Speech
 
 MS = 1_000_000
@@ -165,7 +166,7 @@ def test_live_the_slowest_words_hold_nobody_up(ros: None, policy: str, monkeypat
     speaking, released, threads = threading.Event(), threading.Event(), []
 
     def slow(self: Speaker, memory: Any) -> Speech:
-        threads.append(threading.current_thread())
+        threads.append((threading.current_thread(), os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
         speaking.set()
         released.wait(10.0)
         return Speech("at last", "やっと", True)
@@ -187,7 +188,8 @@ def test_live_the_slowest_words_hold_nobody_up(ros: None, policy: str, monkeypat
         assert spin_until(speaking.is_set)
         before = node.report()["plans"]
         assert spin_until(lambda: node.report()["plans"] >= before + 8), "plans go on while somebody speaks"
-        assert node.report()["explanations"] == 0 and threads[0] is not threading.main_thread()
+        assert node.report()["explanations"] == 0 and threads[0][0] is not threading.main_thread()
+        assert threads[0][1] >= SPEECH_NICE > os.getpriority(os.PRIO_PROCESS, 0) or os.getpriority(os.PRIO_PROCESS, 0) >= SPEECH_NICE
         released.set()
         assert spin_until(lambda: node.report()["explanations"] >= 1)
     finally:
