@@ -57,7 +57,7 @@ class WorldNode(HeronNode):
         scenario = lasting(scenario, config.seconds or None)
         self._seconds, self._criteria = scenario.config.seconds, scenario.config.criteria
         self._world = World(town, route, scenario.config, config.seed, vehicle, self.now_ns())
-        self._judge = Judge(town, route)
+        self._judge = Judge(town, route, Expert(town, route, vehicle.model, vehicle.limits))
         self._ios: dict[str, CanIo] = {}
         for name, bus in vehicle.car.buses("sim").items():
             self._ios[name] = CanIo.shared(name, bus, vehicle.car.wanted[name])

@@ -97,7 +97,7 @@ def test_each_promise_can_be_broken(figure: str) -> None:
 
 def test_a_baseline_that_is_too_good_is_said() -> None:
     same = Evaluation({"expert": EXPERT, "kinematic": EXPERT, "policy": EXPERT})
-    assert [line.text for line in same.lines() if line.kept is False] == ["route completion of the kinematic baseline"]
+    assert [line.text for line in same.lines() if line.kept is False] == ["kinematic route completion"]
 
 
 def test_junctions_and_probes_have_lines_of_their_own() -> None:
@@ -114,16 +114,16 @@ def test_junctions_and_probes_have_lines_of_their_own() -> None:
         },
     )
     kept = _kept(evaluation)
-    assert kept["instructed manoeuvre taken, by command"] is True
-    assert kept["instructed manoeuvre taken, by Japanese sentences"] is False
-    assert kept["route completion with black pictures"] is True
-    assert {text: found for text, found in kept.items() if "recoloured" in text or "swapped" in text} == {
-        "red lamp recoloured to green: the plan goes ≥ 2 m further": True,
-        "manoeuvre swapped: the path moves": True,
-        "sentence alone swapped (en): the path moves": False,
+    assert kept["instructed turn taken, command"] is True
+    assert kept["instructed turn taken, Japanese"] is False
+    assert kept["completion with black pictures"] is True
+    assert {text: found for text, found in kept.items() if "lamp" in text or "swapped" in text} == {
+        "lamp made green: ≥ 2 m further": True,
+        "command swapped: ≥ 1.5 m aside": True,
+        "English sentence swapped: ≥ 1.5 m aside": False,
     }
     text = markdown(evaluation, "On the road", "./heron model eval toy")
-    assert "| instructed manoeuvre taken, by Japanese sentences | ≥ 90% | 8 of 10 |  |  | **no** |" in text
+    assert "| instructed turn taken, Japanese | ≥ 90% | 8 of 10 |  |  | **no** |" in text
     assert evaluation.report()["junctions"] == {"command": {"taken": 9, "asked": 10}, "ja": {"taken": 8, "asked": 10}}
 
 

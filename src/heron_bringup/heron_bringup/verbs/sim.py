@@ -116,7 +116,7 @@ def check_policy(policy: str, vehicle: Path) -> None:
     from heron_vla.folder import load_policy
 
     if not Path(policy).is_dir():
-        raise InputError(f"no policy {policy!r}: neither the path of a policy's folder nor one of {', '.join(POLICIES)}")
+        raise InputError(f"no policy {policy!r}; there are: {', '.join(POLICIES)}; or give the path of a policy's folder")
     load_policy(Path(policy), load_rig(vehicle / "rig.yaml"))
 
 

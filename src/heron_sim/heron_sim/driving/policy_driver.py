@@ -81,7 +81,7 @@ class Eyes:
         if not blank:
             from heron_sim.drawing.renderer import Renderer  # numba: heavy
 
-            self._renderer = Renderer(town, views, weather, seed)
+            self._renderer = Renderer(town, views, weather, seed, small=True)
 
     def see(self, truth: Truth, inputs: Collection[str] | None = None) -> FrameSet:
         """The frame set of this moment; with `inputs` the images of these graph inputs alone."""

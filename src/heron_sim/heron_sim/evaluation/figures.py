@@ -100,14 +100,14 @@ class Promise:
 
 PROMISES = (
     Promise("way driven, km", "km", "least", 5.0),
-    Promise("lateral interventions (> 2.5 m from the commanded route)", "lateral_interventions", "most", 0.0),
-    Promise("lane departures, of the time", "lane_departure_share", "most", 0.02, unit="%"),
+    Promise("lateral interventions (> 2.5 m)", "lateral_interventions", "most", 0.0),
+    Promise("lane departures", "lane_departure_share", "most", 0.02, unit="%"),
     Promise("mean lateral error", "mean_lateral_m", "most", 0.28, unit="m"),
     Promise("at-fault collisions per km", "at_fault_per_km", "most", 0.2),
     Promise("red approaches obeyed", "red_obeyed_share", "least", 0.9, unit="%"),
     Promise("needless stops per km", "needless_per_km", "below", 1.0),
     Promise("route completion", "completion", "least", 0.9, unit="%"),
-    Promise("route completion of the kinematic baseline", "completion", "below", 0.3, "kinematic", "%"),
+    Promise("kinematic route completion", "completion", "below", 0.3, "kinematic", "%"),
 )
 
 

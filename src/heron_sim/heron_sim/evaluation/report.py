@@ -11,7 +11,7 @@ from heron_sim.evaluation.probes import ASIDE_M, FURTHER_M, Probe, summed
 from heron_sim.evaluation.work import BLANK, COMMAND, LAMP, LANGUAGES, POLICY, TURN
 from heron_sim.matrix_jobs import Row
 
-WAYS = {COMMAND: "by command", "en": "by English sentences", "ja": "by Japanese sentences"}
+WAYS = {COMMAND: "command", "en": "English", "ja": "Japanese"}
 TAKEN = 0.9  # of instructed manoeuvres
 COLLAPSED = 0.3  # of route completion with black pictures
 CHANGED = 0.9  # of scenes whose plan follows what was changed
@@ -109,18 +109,18 @@ class Evaluation:
         for way, words in WAYS.items():
             taken, asked = self.turns(way)
             if asked:
-                yield Line(f"instructed manoeuvre taken, {words}", f"≥ {TAKEN:.0%}", (f"{taken} of {asked}", "", ""), taken >= TAKEN * asked)
+                yield Line(f"instructed turn taken, {words}", f"≥ {TAKEN:.0%}", (f"{taken} of {asked}", "", ""), taken >= TAKEN * asked)
 
     def _probes(self) -> Iterator[Line]:
         blank = self.figures(BLANK)
         if blank is not None and blank.completion is not None:
-            text = "route completion with black pictures"
+            text = "completion with black pictures"
             yield Line(text, f"< {COLLAPSED:.0%}", (f"{100.0 * blank.completion:.1f} %", "", ""), blank.completion < COLLAPSED)
-        names = {LAMP: f"red lamp recoloured to green: the plan goes ≥ {FURTHER_M:g} m further", COMMAND: "manoeuvre swapped: the path moves"}
-        names |= {language: f"sentence alone swapped ({language}): the path moves" for language in LANGUAGES}
+        names = {LAMP: f"lamp made green: ≥ {FURTHER_M:g} m further", COMMAND: f"command swapped: ≥ {ASIDE_M:g} m aside"}
+        names |= {language: f"{WAYS[language]} sentence swapped: ≥ {ASIDE_M:g} m aside" for language in LANGUAGES}
         for name, found in self.probes().items():
             share = found.changed >= CHANGED * found.scenes
-            yield Line(names[name], f"≥ {CHANGED:.0%} of scenes", (f"{found.changed} of {found.scenes}, mean {found.mean_m:+.1f} m", "", ""), share)
+            yield Line(names[name], f"≥ {CHANGED:.0%}", (f"{found.changed} of {found.scenes} ({found.mean_m:+.1f} m)", "", ""), share)
 
 
 COLUMNS = (POLICY, "kinematic", "expert")
