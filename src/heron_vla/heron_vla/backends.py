@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_core.arrays import address
+from heron_vla.contract import Precision
 from heron_vla.signature import PolicyError
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -54,16 +56,28 @@ def choose_providers(preferred: Sequence[str]) -> list[str]:
     return [name for name in (*dict.fromkeys((*preferred, "CPUExecutionProvider")),) if name in available]
 
 
-def choose_backend(choice: Choice) -> Literal["onnxruntime", "openvino"]:
-    """The backend for `auto`: without a clock and without a look at the computer, so that the same files give the same plans.
+def choose_backend(choice: Choice, precision: Precision = "fp32") -> Literal["onnxruntime", "openvino"]:
+    """The backend for `auto`: without a clock, so that the same files give the same plans on the same computer.
 
     ONNX Runtime: DriveHeron's graphs (4 million weights, seven views, opset 23) take 14 ms a plan there and 16 ms in OpenVINO at fp32, a word 0.3 ms
-    and 1.2 ms (one core of an AMD EPYC with AVX-512). `./heron bench model` measures both on any computer.
+    and 1.2 ms (one core of an AMD EPYC with AVX-512). A policy of bf16: OpenVINO, where the CPU has it (11 ms). `./heron bench model` measures both.
     """
-    return "onnxruntime" if choice == "auto" else choice
+    if choice == "auto":
+        return "openvino" if precision == "bf16" and has_bf16() else "onnxruntime"
+    return choice
 
 
-def open_graph(path: Path, choice: Choice = "auto", providers: Sequence[str] = PROVIDERS, threads: int = 1) -> Backend:
+@cache
+def has_bf16() -> bool:
+    """Whether OpenVINO is installed and this CPU multiplies bf16."""
+    try:
+        import openvino
+    except ImportError:
+        return False
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def open_graph(path: Path, choice: Choice = "auto", providers: Sequence[str] = PROVIDERS, threads: int = 1, precision: Precision = "fp32") -> Backend:
     """Opens a graph.
 
     Args:
@@ -71,12 +85,13 @@ def open_graph(path: Path, choice: Choice = "auto", providers: Sequence[str] = P
         choice: see `choose_backend`.
         providers: preferred execution providers of ONNX Runtime.
         threads: CPU threads of one run.
+        precision: that is allowed.
 
     Raises:
         PolicyError: the backend is not installed or cannot open the file.
     """
-    if choose_backend(choice) == "openvino":
-        return OpenVino(path, threads)
+    if choose_backend(choice, precision) == "openvino":
+        return OpenVino(path, threads, precision)
     return OnnxRuntime(path, providers, threads)
 
 
@@ -113,19 +128,20 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """See `Backend`. fp32 arithmetic, one stream, no pinning: the same numbers at every run, and no core taken from others."""
+    """See `Backend`. Declared arithmetic, one stream, no pinning: the same numbers at every run, and no core taken from others."""
 
     name = "openvino"
-    provider = "OpenVINO CPU"
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, precision: Precision = "fp32") -> None:
         try:
             import openvino
         except ImportError as error:
             raise PolicyError(f"{path}: backend openvino was asked for, but the Python package openvino is not installed") from error
         self._path, self._openvino = path, openvino
+        half = precision == "bf16" and has_bf16()
+        self.provider = f"OpenVINO CPU, {'bf16' if half else 'fp32'}"
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",  # its own choice would be the faster one, asked or not
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": "1",
             "INFERENCE_NUM_THREADS": str(threads),

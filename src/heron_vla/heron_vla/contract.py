@@ -21,6 +21,9 @@ INTENT, REASON = "intent", "reason"
 """Slots that the car itself reads: what a sentence asks for, and why it drives as it does."""
 
 
+Precision = Literal["fp32", "bf16", "fp16", "int8", "fp8", "nvfp4"]
+
+
 def past_input(name: str, steps: int) -> str:
     """Graph input of the views `name` as they were `steps` steps of the history ago."""
     return f"{name}_past{steps}"
@@ -171,6 +174,7 @@ class PolicySpec:
         views, preprocessing: how images are made; read by `heron_camera.views`.
         manoeuvres: what an instruction may ask for; its index is the input `command`.
         text: None for a policy that reads no text.
+        precision: that the policy was judged in. With bf16 a graph of fp32 is run in bf16 where the CPU can, which nobody may do unasked.
         graphs: `driver` or `navigator` makes the trajectory; `decode` beside a navigator with text makes the words of its explanations.
         provenance: data, code and metrics; free form.
     """
@@ -185,7 +189,7 @@ class PolicySpec:
     ego_history: EgoHistorySpec = field(default_factory=EgoHistorySpec)
     horizon: Horizon = field(default_factory=Horizon)
     text: TextSpec | None = None
-    precision: Literal["fp32", "fp16", "int8", "fp8", "nvfp4"] = "fp32"
+    precision: Precision = "fp32"
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -82,7 +82,7 @@ class OnnxPolicy:
             PolicyError: the backend cannot open the graph, or cannot run it.
         """
         self.folder, self.image_copies = folder, 0
-        self._graph = open_graph(folder.graph_path, backend, providers, threads)
+        self._graph = open_graph(folder.graph_path, backend, providers, threads, folder.spec.precision)
         ego, horizon, language = folder.spec.ego_history, folder.spec.horizon, folder.language
         self._ego_shape, self._shape = (ego.steps, len(ego.columns)), (1, horizon.points, 4)
         self._outputs = [TRAJECTORY_OUTPUT, *([THOUGHTS_OUTPUT, CACHE, KEEP, NEXT_POSITION] if language else [])]

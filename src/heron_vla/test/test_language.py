@@ -120,6 +120,15 @@ def test_auto_is_a_fixed_choice(folder: PolicyFolder) -> None:
     assert choose_backend("openvino") == OnnxPolicy(folder, backend="openvino").backend == "openvino"
 
 
+@pytest.mark.parametrize("able", [True, False])
+def test_bf16_is_for_policies_that_say_so_and_computers_that_can(folder: PolicyFolder, monkeypatch: pytest.MonkeyPatch, able: bool) -> None:
+    monkeypatch.setattr("heron_vla.backends.has_bf16", lambda: able)
+    half = replace(folder, spec=replace(folder.spec, precision="bf16"))
+    assert choose_backend("auto", "bf16") == OnnxPolicy(half).backend == ("openvino" if able else "onnxruntime")
+    assert OnnxPolicy(half, backend="openvino", warm_up=0).provider == f"OpenVINO CPU, {'bf16' if able else 'fp32'}"
+    assert OnnxPolicy(folder, backend="openvino", warm_up=0).provider == "OpenVINO CPU, fp32"
+
+
 def test_a_backend_that_is_not_installed_is_named(folder: PolicyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(PolicyError, match="backend openvino was asked for, but the Python package openvino is not installed"):
