@@ -96,7 +96,7 @@ def _remembered(out: Path, given: dict[str, Any], resume: bool) -> dict[str, Any
     path = out / RUN
     kept = json.loads(path.read_text(encoding="utf-8")) if resume and path.is_file() else {}
     run = {**kept, **{name: value for name, value in given.items() if value is not None}}
-    if not path.is_file():
+    if not any(out.glob("checkpoint-*")):  # those belong to what stands there
         out.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     return run
