@@ -25,6 +25,7 @@ from heron_core.vehicle import Signal, VehicleState
 from heron_runtime.domain import own_domain
 from heron_runtime.lockstep import Scheduler
 from heron_runtime.node import HeronNode
+from heron_runtime.topics import qos_profile, topic_row
 from heron_vla.node import SPEECH_NICE, PolicyNode
 from heron_vla.speech import Speaker, Speech
 
@@ -192,6 +193,13 @@ def test_live_the_slowest_words_hold_nobody_up(ros: None, policy: str, monkeypat
         assert threads[0][1] >= SPEECH_NICE > os.getpriority(os.PRIO_PROCESS, 0) or os.getpriority(os.PRIO_PROCESS, 0) >= SPEECH_NICE
         released.set()
         assert spin_until(lambda: node.report()["explanations"] >= 1)
+        row = topic_row("/instruction")
+        row_type = row.ros_class()
+        stranger = rclpy.create_node("stranger")
+        publisher = stranger.create_publisher(row_type, "/instruction", qos_profile(row.quality))
+        publisher.publish(row_type(manoeuvre="follow", text="右" * 10_000))
+        assert spin_until(lambda: node.report()["instructions"].get("too_long") == 1), "ten thousand characters from outside are said to be too long"
+        stranger.destroy_node()
     finally:
         released.set()
         executor.shutdown()
