@@ -102,6 +102,19 @@ def test_ctrl_c_keeps_what_was_done(whole, tmp_path, capsys):
     assert same(weights(tmp_path), weights(whole[0]))
 
 
+def test_bf16_is_of_the_products_only(whole, tmp_path):
+    kinds = set()
+
+    def losses(output, batch):
+        kinds.add(output.dtype)
+        return toy.losses(output, batch)
+
+    report = Trainer(toy.task(losses=losses), replace(toy.CONFIG, ema=0.9, precision="bf16"), tmp_path).run()
+    assert kinds == {torch.bfloat16} and report["skipped"] == 0
+    found = weights(tmp_path)
+    assert all(value.dtype != torch.bfloat16 for value in found.values()) and not same(found, weights(whole[0]))
+
+
 def test_another_seed_gives_other_weights(whole, tmp_path):
     Trainer(toy.task(), replace(toy.CONFIG, ema=0.9, seed=6), tmp_path).run()
     assert not same(weights(tmp_path), weights(whole[0]))

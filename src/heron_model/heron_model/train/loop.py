@@ -74,9 +74,8 @@ class Trainer:
         if config.threads:
             torch.set_num_threads(config.threads)
         self._task, self._config, self._out = task, config, out
-        precision = "bf16" if config.precision == "bf16" else "no"
         # An explanation that no sample of a batch has leaves parameters without gradient.
-        self._accelerator = Accelerator(mixed_precision=precision, kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+        self._accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
         self._model: nn.Module = self._accelerator.prepare(task.model)
         self._plain: nn.Module = task.model
         self._optimiser = make_optimiser(self._plain, config)
@@ -167,7 +166,7 @@ class Trainer:
         set_rate(self._optimiser, learning_rate(self._config, progress.seen, progress.total))
         tensors = {name: value.to(self._accelerator.device) for name, value in batch.tensors.items()}
         with self._timed("forward_backward"):
-            with self._accelerator.autocast():
+            with torch.autocast(self._accelerator.device.type, torch.bfloat16, enabled=self._config.precision == "bf16"):
                 output = self._model(tensors)
             parts = self._task.losses(output, tensors)
             good = not self._agreed(not bool(torch.isfinite(parts["total"]).all()))
