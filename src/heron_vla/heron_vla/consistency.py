@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from heron_core.trajectory import TIMES_S
 
-SOON_S = 2.5  # what is said is seen to be done within this time
+SOON_S = 2.5
 AT_ONCE_S = 1.0
 CHANGE_MPS = 0.3  # of speed, that passengers notice
 HARD_MPS = 1.5  # that hard braking takes off at once
-STANDS_MPS, STANDS_M = 0.6, 1.0
+STANDS_MPS, STANDS_M = 0.6, 0.5
 CREEPS_MPS = 1.0
-TURNS_RAD, STRAIGHT_RAD, DRIFTS_RAD = 0.05, 0.35, 0.2
+TURNS_RAD = 0.75  # more than a bend before or behind a junction turns the car within a plan
+HURRIES_MPS = 1.0
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Motion:
 
     @property
     def slows(self) -> bool:
-        """Soon slower, or hardly moving."""
-        lowest = float(self.speeds(SOON_S).min())
+        """Slower before the plan ends, or hardly moving."""
+        lowest = float(self.points[:, 3].min())
         return lowest <= max(self.speed_mps - CHANGE_MPS, CREEPS_MPS)
 
     @property
@@ -64,8 +65,8 @@ class Motion:
 
     @property
     def moves(self) -> bool:
-        """Does not stay where it is."""
-        return self.way_m(float(TIMES_S[-1])) >= STANDS_M
+        """Rolls, or soon will."""
+        return self.speed_mps > STANDS_MPS / 2.0 or self.way_m(float(TIMES_S[-1])) >= STANDS_M
 
     @property
     def goes_through(self) -> bool:
@@ -74,8 +75,8 @@ class Motion:
 
     @property
     def holds_back(self) -> bool:
-        """Does not gain speed at once."""
-        return float(self.speeds(AT_ONCE_S).max()) <= self.speed_mps + CHANGE_MPS
+        """Does not hurry on."""
+        return float(self.speeds(AT_ONCE_S).max()) <= self.speed_mps + HURRIES_MPS
 
     @property
     def yaws_rad(self) -> tuple[float, float]:
@@ -86,7 +87,7 @@ class Motion:
 
 Check = tuple[str, Callable[[Motion], bool]]
 SLOWS: Check = ("speed falls", lambda motion: motion.slows)
-HOLDS_BACK: Check = ("speed does not rise", lambda motion: motion.holds_back)
+HOLDS_BACK: Check = ("it does not hurry on", lambda motion: motion.holds_back)
 BRAKES: Check = ("speed falls at once", lambda motion: motion.brakes_hard)
 STANDS: Check = ("the car stands", lambda motion: motion.stands)
 STOPS: Check = ("the car stands or speed falls", lambda motion: motion.stands or motion.slows)
@@ -110,7 +111,8 @@ RULES: Mapping[str, Check] = {
 def contradiction(reason: str, turn: str, points: ArrayLike, speed_mps: float) -> str | None:
     """What the motion does not show of what was said, in words for people; None: nothing.
 
-    A reason without a rule (such as that an instruction was declined) promises no motion.
+    A reason without a rule (such as that an instruction was declined) promises no motion. A turn is told before it begins: what contradicts it is a
+    turn to another side.
 
     Args:
         reason: that was said.
@@ -132,9 +134,8 @@ def contradiction(reason: str, turn: str, points: ArrayLike, speed_mps: float) -
         speeds = motion.points[:, 3]
         return f"said {reason}, but not: {expected} (from {motion.speed_mps:.1f} m/s to {speeds.min():.1f} .. {speeds.max():.1f} m/s)"
     right, left = motion.yaws_rad
-    turned = {"left": left > -right, "right": -right > left, "straight": max(left, -right) <= STRAIGHT_RAD}.get(turn, True)
-    whole = reason == "turn" and turn in ("left", "right")
-    if (whole and not (turned and max(left, -right) >= TURNS_RAD)) or (not turned and max(left, -right) > DRIFTS_RAD):
+    wrong = {"left": -right, "right": left, "straight": max(left, -right)}.get(turn, 0.0)
+    if wrong > TURNS_RAD:
         return f"said {reason} {turn}, but not: the yaw goes there ({right:+.2f} .. {left:+.2f} rad)"
     return None
 

@@ -16,7 +16,7 @@ from types import ModuleType
 import numpy as np
 
 from heron_model.words import explanations_en, explanations_ja
-from heron_model.words.grammar import SPLITS, Split, Tree, draw, sentences, tidy, tree_of, words_of
+from heron_model.words.grammar import SPLITS, Grammar, Split, Tree, draw, sentences, tidy, words_of
 from heron_sim.driving.explain import WITH_TURN, Reason, explain
 from heron_sim.roads.network import Manoeuvre
 
@@ -96,12 +96,14 @@ def _trees(told: Meaning, language: str, split: Split) -> tuple[Tree, ...]:
     module = _module(language)
     words = words_of(module.WORDS, split)
     if told.reason == Reason.TURN.value:
-        return tuple(tree_of(pattern, words) for pattern in module.TURNS[told.turn][split])
-    patterns = module.PATTERNS[told.reason][split]
-    if told.turn not in TOLD:
-        return tuple(tree_of(pattern, words) for pattern in patterns)
-    words |= {"said": "|".join(patterns), "side": module.SIDES[told.turn]}
-    return tuple(tree_of(pattern, words) for pattern in module.WITH_TURN[split])
+        patterns = module.TURNS[told.turn][split]
+    else:
+        patterns = module.PATTERNS[told.reason][split]
+        if told.turn in TOLD:
+            words |= {"said": "|".join(patterns), "side": module.SIDES[told.turn]}
+            patterns = module.WITH_TURN[split]
+    grammar = Grammar(words)
+    return tuple(grammar.tree(pattern) for pattern in patterns)
 
 
 @cache

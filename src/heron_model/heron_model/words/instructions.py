@@ -14,8 +14,8 @@ import numpy as np
 
 from heron_model.layout import SLOTS
 from heron_model.words import refusals_en, refusals_ja, wishes_en, wishes_ja
-from heron_model.words.grammar import SPLITS, Split, Tree, draw, expression, tidy, tree_of, words_of
-from heron_model.words.other_languages import NAME, name, not_understood
+from heron_model.words.grammar import NAME, SPLITS, Grammar, Split, Tree, draw, makes, tidy, words_of
+from heron_model.words.other_languages import name, not_understood
 
 INTENTS = tuple(word for word in SLOTS[0].words if word != "none")  # `none`: there is no sentence
 _WISHES, _REFUSALS = {"en": wishes_en, "ja": wishes_ja}, {"en": refusals_en, "ja": refusals_ja}
@@ -23,6 +23,7 @@ SIDES = {"en": {"left": ("left", "right"), "right": ("right", "left")}, "ja": {"
 _SPOKEN = {"右": "みぎ", "左": "ひだり"}  # as a recogniser may write them
 LONGEST = {"en": 64, "ja": 32}  # characters that somebody says in one breath
 _NEGATIVE = ("do not", "don't", "never", "not ", "(do not", "(don't")  # no question or wish goes on like this
+_ENTRIES = {"left": "turn", "right": "turn", "declined": "unsafe", "unknown": "chat"}  # of the grammar; otherwise the intent's name
 _SAFE = ("turn", "turn", "straight", "follow", "slow")  # acts that are asked for beside an unsafe one
 _FILLERS = {"en": ("uh", "um", "er", "like"), "ja": ("えっと", "あの", "えー", "んー")}
 PLAIN_SHARE, CHAT_SHARE, SPOKEN_SHARE, FILLER_SHARE, TYPO_SHARE, CAPITAL_SHARE, STOP_SHARE = 0.35, 0.5, 0.12, 0.06, 0.08, 0.5, 0.5
@@ -47,9 +48,9 @@ def instruction(intent: str, language: str, split: Split, rng: np.random.Generat
         raise ValueError(f"intent {intent!r}, language {language!r}, split {split!r}: expected {', '.join(INTENTS)}; en, ja; train, held_out")
     if intent == "unknown" and rng.random() >= CHAT_SHARE:
         return not_understood(language, split, rng)
-    pick = {"left": "turn", "right": "turn", "declined": "unsafe", "unknown": "chat"}.get(intent, intent)
+    entry = _ENTRIES.get(intent, intent)
     side = intent if intent in SIDES[language] else str(rng.choice(("left", "right")))
-    trees = _trees(pick, language, split, side)
+    trees = _trees(entry, language, split, side)
     plain = rng.random() < PLAIN_SHARE
     options = trees[0] if plain else trees[1]
     text = tidy(draw(options[int(rng.integers(len(options)))], rng))
@@ -61,10 +62,10 @@ def instruction(intent: str, language: str, split: Split, rng: np.random.Generat
 
 
 def said_in(text: str, intent: str, language: str, split: Split) -> bool:
-    """The patterns of a split make this sentence for this intent, noise apart."""
-    pick = {"left": "turn", "right": "turn", "declined": "unsafe", "unknown": "chat"}.get(intent, intent)
-    sides = (intent,) if intent in SIDES[language] else ("left", "right")
-    return any(pattern.fullmatch(" " + text + " ") is not None for side in sides for pattern in _expressions(pick, language, split, side))
+    """The patterns of a split make this sentence for this intent; noise apart."""
+    entry = _ENTRIES.get(intent, intent)
+    sides = (intent,) if intent in SIDES[language] else tuple(SIDES[language])
+    return any(makes(tree, text) for side in sides for trees in _trees(entry, language, split, side) for tree in trees)
 
 
 def patterns(entry: str, language: str, split: Split) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -78,26 +79,27 @@ def patterns(entry: str, language: str, split: Split) -> tuple[tuple[str, ...], 
 
 
 @cache
-def _trees(entry: str, language: str, split: Split, side: str) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
-    """Patterns that stand alone, and those in every wrap."""
+def _grammar(language: str, split: Split, side: str) -> Grammar:
     words = words_of(_WISHES[language].WORDS, split)
     words["side"], words["other"] = SIDES[language][side]
     unsafe = patterns("unsafe", language, split)[0]
     words["unsafe"] = "|".join(unsafe)
     words["unsafe_act"] = "|".join(pattern for pattern in unsafe if not pattern.startswith(_NEGATIVE))
     words["act"] = "|".join(pattern for name in _SAFE for pattern in patterns(name, language, split)[0] if not pattern.startswith(_NEGATIVE))
+    return Grammar(words)
+
+
+@cache
+def _trees(entry: str, language: str, split: Split, side: str) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
+    """Patterns that stand alone, and those in every wrap."""
+    grammar = _grammar(language, split, side)
     acts, alone = patterns(entry, language, split)
     wraps = [wrap for wrap in _WISHES[language].WRAPS[SPLITS.index(split)].split("\n") if wrap]
     wrapped = []
     for pattern in acts:
         fitting = [wrap for wrap in wraps if "{ask}" not in wrap or not pattern.startswith(_NEGATIVE)]
-        wrapped.append(tree_of("|".join(fitting), {**words, "act": pattern}))
-    return tuple(tree_of(pattern, words) for pattern in alone), tuple(wrapped)
-
-
-@cache
-def _expressions(pick: str, language: str, split: Split, side: str) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(r"[\s,]*" + expression(tree) + r"[\s,]*") for trees in _trees(pick, language, split, side) for tree in trees)
+        wrapped.append(grammar.tree("|".join(wrap.replace("{act}", f"({pattern})") for wrap in fitting)))
+    return tuple(grammar.tree(pattern) for pattern in alone), tuple(wrapped)
 
 
 def _noisy(text: str, language: str, rng: np.random.Generator) -> str:

@@ -75,7 +75,6 @@ FOREIGN: dict[Split, tuple[str, ...]] = {
         *("svolta a destra al semaforo", "sola dön lütfen", "durun", "skręć w lewo", "เลี้ยวซ้ายที่แยกหน้า", "अगले चौराहे पर बाएं मुड़ें"),
     ),
 }
-NAME = "~"  # in a pattern: a name that nobody has heard before
 ONSETS = (*"bcdfghjklmnprstvwzñš", "br", "ch", "fl", "gr", "kl", "sh", "st", "th")
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "ou", "é", "ü")
 CODAS = ("", "", "n", "r", "s", "l", "m", "t")

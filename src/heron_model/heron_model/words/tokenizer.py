@@ -7,7 +7,6 @@ merged, so that no token holds half a phrase. Characters that the grammars never
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -51,6 +50,7 @@ class Tokenizer:
         missing = [token for token in SPECIALS if token not in known]
         if missing:
             raise ValueError(f"the tokenizer lacks {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}; train it again for this layout")
+        inner.encode_special_tokens = True  # a passenger who spells one writes ordinary text
         self._inner = inner
         self.size = len(known)
         self.pad, self.end = known[PAD], known[END]
@@ -114,16 +114,19 @@ def train() -> Tokenizer:
     inner.pre_tokenizer = pre_tokenizers.Split(Regex(WORDS), behavior="isolated")
     inner.decoder = decoders.Sequence([decoders.Replace(MARK, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
     sentences = list(corpus())
-    letters = Counter(unicodedata.normalize("NFKC", "".join(sentences)).lower())
-    known = sum(count >= MIN_LETTERS for count in letters.values())  # names are made of letters that seldom come again
+    letters: Counter[str] = Counter()
+    for text in sentences:
+        letters.update(inner.normalizer.normalize_str(text))
+    known = sorted(letter for letter, number in letters.items() if number >= MIN_LETTERS)  # made-up names have letters that seldom come again
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
         min_frequency=MIN_COUNT,
         special_tokens=[*SPECIALS, *BYTES],
-        limit_alphabet=known,
+        initial_alphabet=known,
+        limit_alphabet=len(known),
         show_progress=False,
     )
     inner.train_from_iterator(sentences, trainer)
     document = json.loads(inner.to_str())
-    document["added_tokens"] = []  # special tokens stay in the vocabulary, but no text that spells one becomes it
+    document["added_tokens"] = [token for token in document["added_tokens"] if token["content"] in SPECIALS]  # bytes are ordinary tokens
     return Tokenizer(HfTokenizer.from_str(json.dumps(document)))
