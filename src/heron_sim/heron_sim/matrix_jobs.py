@@ -110,7 +110,7 @@ def drive(job: Job) -> Row:
     from heron_control.proving_ground.closed_loop import LoopCar
     from heron_sim.driving.episode import drive_episode
 
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     row: Row = {"scenario": job.scenario.name, "seed": job.seed, "policy": job.policy, "fingerprint": job.fingerprint}
     try:
         town, route = job.scenario.build(job.seed)
@@ -124,9 +124,13 @@ def drive(job: Job) -> Row:
         row["traceback"] = traceback.format_exc()
     else:
         report = episode.report()
-        row |= {key: report[key] for key in ("passed", "seconds", "ended", "failures", "driving", "plans", "plans_refused", "track_sha256")}
-        row["not_planned"] = {} if isinstance(planner, str) else dict(sorted(getattr(planner, "refused", {}).items()))
-    row["wall_s"] = round(time.perf_counter() - begin, 3)
+        row |= {
+            key: report[key]
+            for key in ("passed", "seconds", "ended", "disengagements", "failures", "driving", "plans", "plans_refused", "track_sha256")
+        }
+        for key, name in (("not_planned", "refused"), ("sentences", "told")):
+            row[key] = dict(sorted(getattr(planner, name, {}).items()))
+    row["wall_s"], row["cpu_s"] = round(time.perf_counter() - begin, 3), round(time.process_time() - begin_cpu, 3)
     return row
 
 

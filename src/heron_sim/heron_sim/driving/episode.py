@@ -78,6 +78,7 @@ class Episode:
         changes: (time_s, change) of who drives.
         refused: why plans were refused → times.
         plans: that were made.
+        disengagements: times that the car was given back or stopped by itself.
         ended: what ended it before its time; empty: nothing.
         digest: sha256 of the track and of all that was said.
     """
@@ -92,6 +93,7 @@ class Episode:
     changes: tuple[tuple[float, Change], ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
     plans: int = 0
+    disengagements: int = 0
     ended: str = ""
     digest: str = ""
 
@@ -108,6 +110,7 @@ class Episode:
             "seconds": self.seconds,
             "passed": self.passed,
             "ended": self.ended,
+            "disengagements": self.disengagements,
             "failures": list(self.failures),
             "driving": self.driving.report(),
             "plans": self.plans,
@@ -273,6 +276,7 @@ class _Loop:
             changes=tuple(self._changes),
             refused=self._refused,
             plans=self._plans,
+            disengagements=self._given_back(),
             ended=self._ended,
             digest=digest.hexdigest(),
         )
@@ -283,10 +287,11 @@ class _Loop:
             found.append(f"{LATERAL} at {self.time_s:.1f} s")
         if not self._followed:
             found.append(f"never engaged: {self._pilot.engagement.reason}")
-        machine = self._pilot.engagement
-        stops = sum(change.kind == "ladder" for _, change in self._changes)
         said = [(time_s, each.english) for time_s, each in self._said]
-        return found + driving.failures(scenario.criteria, sum(machine.disengagements.values()) + stops, said)
+        return found + driving.failures(scenario.criteria, self._given_back(), said)
+
+    def _given_back(self) -> int:
+        return sum(self._pilot.engagement.disengagements.values()) + sum(change.kind == "ladder" for _, change in self._changes)
 
     def _observe(self, truth: Truth) -> None:
         ego = truth.ego

@@ -110,6 +110,7 @@ class PolicyDriver:
 
     Attributes:
         refused: why no plan was made → times.
+        told: what became of sentences → times.
         asked: the last question that the policy was asked.
         answer: to it.
     """
@@ -137,6 +138,11 @@ class PolicyDriver:
         self.refused: Counter[str] = Counter()
         self.asked: PolicyInput | None = None
         self.answer: Answer | None = None
+
+    @property
+    def told(self) -> Counter[str]:
+        """See the class."""
+        return self._planner.instructions.counts
 
     @classmethod
     def of(
@@ -192,8 +198,14 @@ class PolicyDriver:
 
     def _read(self, asked: PolicyInput) -> None:
         """A sentence counts once the policy has said what it understood, as in the car; from the next plan on."""
-        question = self._planner.instructions.question(asked)
-        if question is not None:
+        instructions = self._planner.instructions
+        question = instructions.question(asked)
+        if question is None:
+            return
+        try:
             thoughts = self._policy.answer(question).thoughts
-            if thoughts is not None:
-                self._planner.instructions.settle(question.text, thoughts)
+        except PolicyError:
+            instructions.give_up(question.text)
+            return
+        if thoughts is not None:
+            instructions.settle(question.text, thoughts)

@@ -4,6 +4,7 @@
 the same scenario and seed, from the same start, in the same time, through the same control at the same latency. Completion is the sum over drives
 of the progress along the route, but no more of each than the expert's, over the sum of the expert's. Whoever stops, is disengaged or ends with an
 intervention loses the rest of that drive; whoever runs red lights or is faster than the expert gains nothing, neither there nor for another drive.
+It is a strict measure: a driver who does everything as the expert does, but 7 % slower, completes 91 %, as he misses a green light now and then.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ class Figures:
         collisions, at_fault_collisions, red_lights_run, needless_stops: all of them; `_per_km` over the way driven.
         red_approaches: all of them; red_obeyed_share: of them.
         turns_taken, turns_missed: at junctions with a choice.
-        stood_s: of all drives.
+        disengagements: times that the car was given back or stopped by itself.
+        off_road_s, stood_s: of all drives.
         seconds: simulated.
+        plans: made; plans_per_cpu_s: with everything around them, the world and its pictures included, in CPU seconds.
     """
 
     drives: int
@@ -55,6 +58,9 @@ class Figures:
     pedestrians_not_yielded: int
     off_road_s: float
     stood_s: float
+    disengagements: int
+    plans: int
+    plans_per_cpu_s: float | None
 
     def report(self) -> dict[str, Any]:
         """JSON."""
@@ -130,6 +136,7 @@ def figures(rows: Sequence[Row], expert: Sequence[Row]) -> Figures:
         return sum(float(each[key] or 0.0) * each["followed_s"] for each in driven) / seconds if (seconds := total("followed_s")) > 0.0 else None
 
     km = total("distance_m") / 1000.0
+    plans, cpu_s = sum(row.get("plans", 0) for row in rows), sum(row.get("cpu_s", 0.0) for row in rows)
     approaches = round(total("red_approaches"))
     tails = [each["lateral_p95_m"] for each in driven if each["lateral_p95_m"] is not None]
     return Figures(
@@ -155,6 +162,9 @@ def figures(rows: Sequence[Row], expert: Sequence[Row]) -> Figures:
         pedestrians_not_yielded=round(total("pedestrians_not_yielded")),
         off_road_s=total("off_road_s"),
         stood_s=total("stood_s"),
+        disengagements=sum(row.get("disengagements", 0) for row in rows),
+        plans=plans,
+        plans_per_cpu_s=plans / cpu_s if cpu_s > 0.0 else None,
     )
 
 
