@@ -168,7 +168,7 @@ class DriveHeron(nn.Module):
         """Everything up to the plan queries: embeddings [B, S, d], which of them count [B, S], and `see`'s second."""
         seen, aux = self.see(images)
         batch = seen.shape[0]
-        ego = ego_hist / self.ego_scale
+        ego = ego_hist.to(self.ego_scale.dtype) / self.ego_scale
         before = self.before(ego.flatten(1))
         if self.training:  # who always knows what it did only goes on doing it
             lost = torch.rand(batch, 1, device=before.device) < 0.5

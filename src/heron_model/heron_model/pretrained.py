@@ -94,12 +94,11 @@ def _extend_tokenizer(folder: Path, out: Path) -> int:
     if there:
         raise CheckpointError(f"{source}: has {there[0]} already, which Heron adds itself; take the checkpoint as it was published")
     words.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in SPECIALS])
-    ids = [words.token_to_id(token) for token in SPECIALS]
+    ids = [index for token in SPECIALS if (index := words.token_to_id(token)) is not None]
     if ids != list(range(ids[0], ids[0] + len(ids))):
         raise CheckpointError(f"{source}: new tokens get the scattered ids {ids[:4]} …")
     words.save(str(out))
-    first: int = ids[0]
-    return first
+    return ids[0]
 
 
 def _check_sizes(config: ModelConfig, folder: Path, said: dict[str, Any]) -> None:

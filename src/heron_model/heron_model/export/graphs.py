@@ -1,7 +1,7 @@
 """DriveHeron as two ONNX graphs: `navigator` plans and fills the cache, `decode` says one word more.
 
 PyTorch's newer exporter is used, which converts types by name: the older one writes bfloat16 sums as COMPLEX128, whose number in ONNX is that of
-bfloat16 in PyTorch. Opset 23 has attention, root-mean-square norms and rotary positions as operators: a quarter faster on ONNX Runtime than in pieces.
+bfloat16 in PyTorch. Opset 23 has attention, root-mean-square norms and rotary positions as operators: a quarter faster on ONNX Runtime.
 """
 
 from __future__ import annotations

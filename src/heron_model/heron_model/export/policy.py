@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
@@ -32,7 +32,13 @@ class ExportError(InputError):
     """This model cannot become a policy folder; the text says why."""
 
 
-def write_policy(checkpoint: Checkpoint, out: Path, name: str = "driveheron", tell: Callable[[str], None] = lambda step: None) -> Path:
+def write_policy(
+    checkpoint: Checkpoint,
+    out: Path,
+    name: str = "driveheron",
+    tell: Callable[[str], None] = lambda step: None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+) -> Path:
     """Exports a checkpoint.
 
     Args:
@@ -40,6 +46,7 @@ def write_policy(checkpoint: Checkpoint, out: Path, name: str = "driveheron", te
         out: the policy folder; must not exist, or be a policy folder, which is replaced.
         name: of the policy.
         tell: called with each step of the work.
+        precision: that the car computes in where its processor can; the graphs and their parity are of fp32 either way.
 
     Raises:
         ExportError: `out` holds something else, or the model is too big for a single file.
@@ -59,7 +66,7 @@ def write_policy(checkpoint: Checkpoint, out: Path, name: str = "driveheron", te
     tell("comparing both with PyTorch")
     parity = check_parity(model, navigator, decode)
     files = {"navigator.onnx": navigator, "decode.onnx": decode, TOKENIZER: checkpoint.tokenizer.read_bytes()}
-    description = _description(checkpoint, name, files, {**_facts(parity, weights), "rounding_m": _rounding_m(checkpoint.model, model)})
+    description = _description(checkpoint, name, precision, files, {**_facts(parity, weights), "rounding_m": _rounding_m(checkpoint.model, model)})
     files[FILE] = yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=150).encode()
     files[CARD] = card(description, {file: len(content) for file, content in files.items()}).encode()
     _write(out, files)
@@ -67,7 +74,7 @@ def write_policy(checkpoint: Checkpoint, out: Path, name: str = "driveheron", te
     return out
 
 
-def _description(checkpoint: Checkpoint, name: str, files: dict[str, bytes], facts: dict[str, Any]) -> dict[str, Any]:
+def _description(checkpoint: Checkpoint, name: str, precision: str, files: dict[str, bytes], facts: dict[str, Any]) -> dict[str, Any]:
     sha256 = {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
     past = [each.name for each in checkpoint.model.config.images if each.past]
     steps = 1 + max(each.past for each in checkpoint.model.config.images)
@@ -80,7 +87,7 @@ def _description(checkpoint: Checkpoint, name: str, files: dict[str, bytes], fac
         "ego_history": {"columns": list(layout.EGO_COLUMNS), "steps": layout.EGO_STEPS, "step_s": layout.EGO_STEP_S},
         "manoeuvres": list(layout.MANOEUVRES),
         "horizon": {"points": POINTS, "step_s": STEP_S},
-        "precision": "fp32",
+        "precision": precision,
         "text": {
             "tokenizer": {"file": TOKENIZER, "sha256": sha256[TOKENIZER]},
             "max_tokens": layout.TEXT_TOKENS,
