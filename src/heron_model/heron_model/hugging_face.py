@@ -94,7 +94,7 @@ def save(
         shutil.copyfile(tokenizer, folder / TOKENIZER)
     description = {
         "format": FORMAT,
-        "model": _plain(dataclasses.asdict(whole.config)),
+        "model": _plain(dataclasses.asdict(dataclasses.replace(whole.config, checkpoint=""))),
         "vocabulary": whole.vocabulary,
         "first_special": whole.first_special,
         "views": views_section(views),

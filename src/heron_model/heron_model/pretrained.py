@@ -42,7 +42,9 @@ def from_internvl(config: ModelConfig, tokenizer: Path) -> DriveHeron:
     with torch.no_grad():
         weights = inside.model.state_dict()
         words = weights.pop("language_model.embed_tokens.weight")
-        model.vlm.load_state_dict(weights, strict=False)
+        apart = model.vlm.load_state_dict(weights, strict=False)
+        if apart.unexpected_keys or apart.missing_keys != ["language_model.embed_tokens.weight"]:
+            raise CheckpointError(f"{folder}: weights that DriveHeron does not have, or lacks: {[*apart.unexpected_keys, *apart.missing_keys][:3]}")
         _take_words(model.language_model.get_input_embeddings().weight, words, first_special)
         if not config.language.tied:
             _take_words(model.speech_head.weight, inside.lm_head.weight, first_special)
@@ -126,6 +128,7 @@ def _check_sizes(config: ModelConfig, folder: Path, said: dict[str, Any]) -> Non
         "language.layers": (language.layers, speaks.num_hidden_layers),
         "language.heads": (language.heads, speaks.num_attention_heads),
         "language.kv_heads": (language.kv_heads, speaks.num_key_value_heads),
+        "language.head_dim": (language.head_dim or language.hidden // language.heads, _head_dim(speaks)),
         "language.intermediate": (language.intermediate, speaks.intermediate_size),
         "language.vocabulary": (language.vocabulary, speaks.vocab_size),
         "language.rope_theta": (language.rope_theta, speaks.rope_parameters["rope_theta"]),
@@ -137,3 +140,8 @@ def _check_sizes(config: ModelConfig, folder: Path, said: dict[str, Any]) -> Non
         raise CheckpointError(
             f"{folder}: downsample_ratio {theirs.downsample_ratio}, vision_feature_layer {theirs.vision_feature_layer}: allowed 0.5, -1"
         )
+
+
+def _head_dim(speaks: Any) -> int:
+    found: int = getattr(speaks, "head_dim", None) or speaks.hidden_size // speaks.num_attention_heads
+    return found

@@ -126,6 +126,19 @@ def test_nodes_tell_their_source_line_and_nothing_of_this_machine(exported):
     assert source_lines(stack) == 'File "heron_model/model.py", line 7, in see'
 
 
+def test_a_policy_is_replaced_and_what_lies_beside_it_stays(exported, tmp_path, monkeypatch):
+    checkpoint, folder, _ = exported
+    monkeypatch.setattr(policy, "navigator_graph", lambda model: (folder / "navigator.onnx").read_bytes())
+    monkeypatch.setattr(policy, "decode_graph", lambda model: (folder / "decode.onnx").read_bytes())
+    policy.write_policy(checkpoint, tmp_path / "policy", "first")
+    (tmp_path / "policy" / "evaluation.md").write_text("it drives")
+    policy.write_policy(checkpoint, tmp_path / "policy", "second", precision="bf16")
+    spec = load_policy(tmp_path / "policy").spec
+    assert (spec.name, spec.precision) == ("second", "bf16")
+    assert (tmp_path / "policy" / "evaluation.md").read_text() == "it drives"
+    assert [path.name for path in tmp_path.iterdir()] == ["policy"]
+
+
 def test_a_folder_of_something_else_is_not_overwritten(exported, tmp_path):
     checkpoint, _, _ = exported
     (tmp_path / "thesis.tex").write_text("years of work")

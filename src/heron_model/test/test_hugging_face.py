@@ -32,6 +32,11 @@ def internvl(tmp_path_factory):
     return save_internvl(tmp_path_factory.mktemp("internvl"))
 
 
+def harmed(folder, file, change):
+    path = folder / file
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
 def copied(folder, to):
     shutil.copytree(folder, to, dirs_exist_ok=True)
     return to
@@ -105,7 +110,9 @@ def test_position_embeddings_are_fitted_as_internvl_does_it(internvl):
 
 
 def test_a_real_checkpoint_keeps_its_words_and_learns_ours(internvl, tmp_path):
-    model = from_internvl(dataclasses.replace(REAL, checkpoint=str(internvl)), tmp_path / "tokenizer.json")
+    folder = copied(internvl, tmp_path / "checkpoint")
+    harmed(folder, "config.json", lambda c: {name: value for name, value in c.items() if name != "tie_word_embeddings"})  # as older versions wrote it
+    model = from_internvl(dataclasses.replace(REAL, checkpoint=str(folder)), tmp_path / "tokenizer.json")
     theirs, words = open_internvl(internvl), Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     rows = REAL.language.vocabulary
     assert model.first_special == rows and model.vocabulary == rows + len(SPECIALS)
@@ -113,6 +120,7 @@ def test_a_real_checkpoint_keeps_its_words_and_learns_ours(internvl, tmp_path):
     assert words.encode("turn left", add_special_tokens=False).ids == Tokenizer.from_file(str(internvl / "tokenizer.json")).encode("turn left").ids
     assert torch.equal(model.language_model.get_input_embeddings().weight[:rows], theirs.get_input_embeddings().weight)
     assert torch.equal(model.speech_head.weight[:rows], theirs.lm_head.weight)
+    assert not torch.equal(theirs.lm_head.weight, theirs.get_input_embeddings().weight)
     assert model.word_ids.min() >= rows and model.pad == rows
 
 
@@ -123,11 +131,6 @@ def test_other_sizes_are_refused_one_by_one(internvl, tmp_path):
         CheckpointError, match=r"language.intermediate = 64, the checkpoint has 48; language.rope_theta = 10000.0, the checkpoint has 1000000"
     ):
         from_internvl(config, tmp_path / "tokenizer.json")
-
-
-def harmed(folder, file, change):
-    path = folder / file
-    path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 
 @pytest.mark.parametrize(

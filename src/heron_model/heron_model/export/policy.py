@@ -43,7 +43,7 @@ def write_policy(
 
     Args:
         checkpoint: what was trained.
-        out: the policy folder; must not exist, or be a policy folder, which is replaced.
+        out: the policy folder; must be new, or a policy folder, whose policy is replaced.
         name: of the policy.
         tell: called with each step of the work.
         precision: that the car computes in where its processor can; the graphs and their parity are of fp32 either way.
@@ -70,7 +70,6 @@ def write_policy(
     files[FILE] = yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=150).encode()
     files[CARD] = card(description, {file: len(content) for file, content in files.items()}).encode()
     _write(out, files)
-    load_policy(out)
     return out
 
 
@@ -122,12 +121,14 @@ def _rounding_m(before: torch.nn.Module, after: torch.nn.Module) -> float:
 
 
 def _write(out: Path, files: dict[str, bytes]) -> None:
-    """All or nothing: the folder appears under its name when it is whole."""
+    """Writes beside `out`, checks as the car does, then moves everything there, policy.yaml last: half a move is refused when it is opened."""
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for file, content in files.items():
         (partial / file).write_bytes(content)
-    if out.is_dir():
-        shutil.rmtree(out)
-    partial.rename(out)
+    load_policy(partial)
+    out.mkdir(exist_ok=True)
+    for file in sorted(files, key=lambda name: name == FILE):
+        (partial / file).replace(out / file)
+    partial.rmdir()
