@@ -67,7 +67,7 @@ def draw_curves(metrics: Path, epochs: tuple[dict[str, Any], ...], out: Path) ->
     figure = Figure(figsize=(9, 7 if measured else 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(2 if measured else 1, squeeze=False)[:, 0]
-    axes[0].set_prop_cycle(color=colormaps["tab20"].colors)  # more colours than a model has losses
+    axes[0].set_prop_cycle(color=[colormaps["tab20"](index) for index in range(20)])  # more colours than a model has losses
     for part in sorted({part for line in lines for part in line["loss"]}, key=lambda part: (part != "total", part)):
         points = [(line["samples"], line["loss"][part]) for line in lines if line["loss"].get(part)]
         axes[0].plot([x for x, _ in points], [y for _, y in points], label=part, linewidth=2.0 if part == "total" else 1.0)
