@@ -101,10 +101,11 @@ def test_a_red_lamp_alone_turns_green(red: Scene, toy: Path) -> None:
 def test_a_manoeuvre_alone_moves_the_path(toy: Path, tmp_path: Path) -> None:
     found = find_scenes(CAR, TOWN, WAY, ALONE, 1, LATENCY_S, before_turn(WAY))
     assert len(found) == 1
-    assert {Manoeuvre.LEFT, Manoeuvre.RIGHT, Manoeuvre.STRAIGHT} == set(found[0].choices())
+    assert found[0].choices() == (Manoeuvre.LEFT, Manoeuvre.STRAIGHT, Manoeuvre.RIGHT)
     asked = Asked(open_policy(toy), RIG, found[0])
-    assert probe_command(asked) > ASIDE_M
-    draw_two_paths(tmp_path / "new" / "paths.png", RIG, found[0], asked, ())
+    assert probe_command(asked, Manoeuvre.LEFT, Manoeuvre.RIGHT) > ASIDE_M
+    assert probe_command(asked, Manoeuvre.RIGHT, Manoeuvre.LEFT) < -ASIDE_M
+    draw_two_paths(tmp_path / "new" / "paths.png", RIG, found[0], asked, (Manoeuvre.LEFT, Manoeuvre.RIGHT))
     assert (tmp_path / "new" / "paths.png").stat().st_size > 100_000
 
 

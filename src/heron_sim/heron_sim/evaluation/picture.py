@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,32 +16,38 @@ from heron_sim.roads.network import Manoeuvre
 
 FRONT = "CAM_FRONT"
 SIZE, AROUND_M = (960, 640), 36.0  # of each half of the picture; from its middle to its edge
-LEFT_COLOUR, RIGHT_COLOUR = (255, 120, 30), (40, 60, 250)
+COLOURS = ((255, 120, 30), (40, 60, 250))
 GROUND_M = 0.05
 SHIFT = 4
 
 
-def draw_two_paths(path: Path, rig: Rig, scene: Scene, asked: Asked, sentences: Sequence[tuple[str, str, str]]) -> None:
-    """Writes a picture: what the policy plans when it is told to turn left (blue), and right (red); by sentences where it reads any, else by command.
+def draw_two_paths(
+    path: Path, rig: Rig, scene: Scene, asked: Asked, turns: tuple[Manoeuvre, Manoeuvre], sentences: tuple[str, str] | None = None
+) -> None:
+    """Writes a picture: what the policy plans on two instructions, the first in blue and the second in red.
+
+    Args:
+        path: of the PNG.
+        rig: of the car.
+        scene: shortly before a junction.
+        asked: the policy there.
+        turns: the manoeuvres that it is told.
+        sentences: that it is told instead, with the manoeuvre `follow`.
 
     Raises:
         PolicyError: the policy cannot plan here.
     """
-    if sentences:
-        _, said_left, said_right = sentences[0]
-        plans = asked.plan(Manoeuvre.FOLLOW, said_left), asked.plan(Manoeuvre.FOLLOW, said_right)
-    else:
-        said_left, said_right = "left", "right"
-        plans = asked.plan(Manoeuvre.LEFT), asked.plan(Manoeuvre.RIGHT)
+    told = [(turn, "") for turn in turns] if sentences is None else [(Manoeuvre.FOLLOW, said) for said in sentences]
+    plans = [asked.plan(turn, said) for turn, said in told]
+    captions = [said if said and said.isascii() else turn.value for turn, (_, said) in zip(turns, told, strict=True)]
     above = from_above(scene.town, scene.route, scene.truth, SIZE, AROUND_M)
     view = views_of(rig, SIZE)[FRONT]
     front = pictures(scene.town, scene.truth, {FRONT: view}, scene.config.weather, scene.seed)[FRONT].image.copy()
-    for points, colour in zip(plans, (LEFT_COLOUR, RIGHT_COLOUR), strict=True):
+    for points, colour in zip(plans, COLOURS, strict=True):
         way = np.vstack([np.zeros(2), points[:, :2].astype(np.float64)])
         _line(above, _from_above(scene, way), colour)
         _line(front, _seen(view, way), colour)
-    for row, (said, colour) in enumerate(((said_left, LEFT_COLOUR), (said_right, RIGHT_COLOUR))):
-        text = said if said.isascii() else ("left" if row == 0 else "right")
+    for row, (text, colour) in enumerate(zip(captions, COLOURS, strict=True)):
         cv2.putText(front, text, (16, 36 + 32 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (0, 0, 0), 5, cv2.LINE_AA)
         cv2.putText(front, text, (16, 36 + 32 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.9, colour, 2, cv2.LINE_AA)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ Nothing else differs between the two questions: same truth, same noise, same his
 
 - *lamp*: the expert slows for a red light; the lamp alone is recoloured to green. The plan must go at least `FURTHER_M` further.
 - *command*, *sentence*: shortly before a junction that leaves the choice; the manoeuvre alone, or (with the manoeuvre `follow` both times) the
-  sentence alone is changed from left to right. The plan's end must move at least `ASIDE_M` to the right.
+  sentence alone is changed to what leads further to the right. The plan's end must move at least `ASIDE_M` to the right.
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def probe_lamp(asked: Asked, scene: Scene) -> float:
     return way_m(green) - way_m(red)
 
 
-def probe_command(asked: Asked) -> float:
-    """Metres that the plan's end moves to the right from the manoeuvre left to the manoeuvre right.
+def probe_command(asked: Asked, left: Manoeuvre, right: Manoeuvre) -> float:
+    """Metres that the plan's end moves to the right from one manoeuvre to another that leads further to the right.
 
     Raises:
         PolicyError: the policy cannot plan here.
     """
-    return _to_the_right(asked.plan(Manoeuvre.LEFT), asked.plan(Manoeuvre.RIGHT))
+    return _to_the_right(asked.plan(left), asked.plan(right))
 
 
 def probe_sentence(asked: Asked, left: str, right: str) -> float:

@@ -60,12 +60,13 @@ class Scene:
         return next((turn for turn in self.route.turns if turn.manoeuvre is not Manoeuvre.FOLLOW and turn.end_m > s_m), None)
 
     def choices(self) -> tuple[Manoeuvre, ...]:
-        """What can be done at that junction from the lane that leads to it."""
+        """What can be done at that junction from the lane that leads to it, from left to right."""
         lanes = self.town.network.lanes
         if self.turn is None:
             return ()
         before = lanes[self.turn.lane].predecessors
-        return tuple(dict.fromkeys(lanes[after].turn for lane in before for after in lanes[lane].successors))
+        possible = {lanes[after].turn for lane in before for after in lanes[lane].successors}
+        return tuple(each for each in (Manoeuvre.LEFT, Manoeuvre.STRAIGHT, Manoeuvre.RIGHT) if each in possible)
 
 
 def find_scenes(

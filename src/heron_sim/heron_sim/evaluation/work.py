@@ -54,12 +54,12 @@ class ProbeJob(Job):
 
     Attributes:
         kind: `lamp` or `turn`.
-        sentences: (language, to the left, to the right), for `turn`.
+        sentences: (language, a sentence for each of `TURNS`), for `turn`.
         picture: where the first scene is drawn, with the paths of two instructions; None: it is not.
     """
 
     kind: str = LAMP
-    sentences: tuple[tuple[str, str, str], ...] = ()
+    sentences: tuple[tuple[str, tuple[str, ...]], ...] = ()
     picture: Path | None = None
 
 
@@ -129,12 +129,14 @@ def probe(job: ProbeJob) -> Row:
             asked = Asked(policy, rig, scene)
             if job.kind == LAMP:
                 changes.setdefault(LAMP, []).append(probe_lamp(asked, scene))
-            elif {Manoeuvre.LEFT, Manoeuvre.RIGHT} <= set(scene.choices()):
-                changes.setdefault(COMMAND, []).append(probe_command(asked))
-                for language, left, right in job.sentences if policy.folder.spec.text else ():
-                    changes.setdefault(language, []).append(probe_sentence(asked, left, right))
+            elif len(scene.choices()) > 1:
+                left, right = scene.choices()[0], scene.choices()[-1]
+                changes.setdefault(COMMAND, []).append(probe_command(asked, left, right))
+                pairs = [(language, said[TURNS.index(left)], said[TURNS.index(right)]) for language, said in job.sentences]
+                for language, first, second in pairs:
+                    changes.setdefault(language, []).append(probe_sentence(asked, first, second))
                 if job.picture is not None:
-                    draw_two_paths(job.picture, rig, scene, asked, job.sentences if policy.folder.spec.text else ())
+                    draw_two_paths(job.picture, rig, scene, asked, (left, right), pairs[0][1:] if pairs else None)
     except HeronError as error:
         faults.append(str(error))
     except Exception as error:  # a fault of ours in one probe must not end the others
@@ -155,9 +157,9 @@ def _probes(kind: str, scenario: Scenario, count: int, like: Job, sentences: Sen
     shared: dict[str, Any] = {each.name: getattr(like, each.name) for each in fields(Job)}
     for seed in range(count):
         told = tuple(
-            (language, left[seed % len(left)], right[seed % len(right)])
+            (language, tuple(by_turn[turn][seed % len(by_turn[turn])] for turn in TURNS))
             for language, by_turn in sentences.items()
-            if (left := by_turn.get(Manoeuvre.LEFT)) and (right := by_turn.get(Manoeuvre.RIGHT))
+            if all(by_turn.get(turn) for turn in TURNS)
         )
         named = {"scenario": scenario, "seed": seed, "fingerprint": f"{like.fingerprint} {kind} {told!r}"}
         found.append(ProbeJob(**(shared | named), kind=kind, sentences=told, picture=out / f"two_paths_{seed}.png" if out else None))
