@@ -8,8 +8,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from heron_core.trajectory import POINTS, STEP_S
 from heron_model.layout import SLOTS
-from heron_model.model import SCALE, WORDS, Output
+from heron_model.model import WORDS, Output
+
+# Errors count relative to these: (at once, more per second) of x, y, yaw and speed.
+# The first second or two of a plan are driven, so they must be exact.
+AT_ONCE, SCALE = (1.0, 0.4, 0.05, 2.0), (4.0, 0.9, 0.15, 1.5)
+TIMES = tuple((k + 1) * STEP_S for k in range(POINTS))
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,7 @@ class LossConfig:
     """Weights of the parts.
 
     Attributes:
-        trajectory: smooth L1 of x, y, yaw and speed, each over its scale.
+        trajectory: smooth L1 of x, y, yaw and speed, each over its scale at that time.
         columns: how much x, y, yaw and speed count.
         thoughts: cross-entropy per slot.
         speech: cross-entropy of words.
@@ -47,7 +53,7 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     config = config or LossConfig()
     weight = batch.get("weight", torch.ones(len(batch["command"])))
     parts: dict[str, Tensor] = {}
-    scale = output.trajectory.new_tensor(SCALE)
+    scale = output.trajectory.new_tensor(SCALE) * output.trajectory.new_tensor(TIMES)[:, None] + output.trajectory.new_tensor(AT_ONCE)
     columns = output.trajectory.new_tensor(config.columns)
     known = torch.isfinite(batch["trajectory"]).all(2).all(1)  # text alone has no future
     wanted = torch.nan_to_num(batch["trajectory"])

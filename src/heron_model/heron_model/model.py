@@ -23,7 +23,6 @@ from heron_model.config import ModelConfig
 from heron_model.layout import EGO_COLUMNS, EGO_STEPS, END, MANOEUVRES, PAD, SLOTS, SPECIALS
 from heron_model.vision import SignalBranch, ViewEncoder
 
-SCALE = (20.0, 8.0, 0.8, 8.0)  # of errors of x, y, yaw and speed
 SPEED_SCALE, CURVATURE_SCALE = 8.0, 0.1  # metres per second and 1/m: what the head gives is near 1
 EGO_SCALE = (10.0, 0.5, 3.0)  # of speed, yaw rate, acceleration
 DENSE = ("depth", "actors", "lane")  # per patch: logarithmic depth, share of actors, share of the own lane

@@ -91,7 +91,7 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
     path = drive_file(folder, seed)
     beside = path.with_suffix(".part")
     pq.write_table(writer.table(), beside, compression="none")
-    os.replace(beside, path)
+    beside.replace(path)
     return {
         "seed": seed,
         "samples": len(kept),
