@@ -100,7 +100,7 @@ class Samples:
         light = None if random is None else _light(random)
         out: dict[str, Any] = self._pictures(row, past, light)
         if random is not None:
-            ego = ego + random.normal(0.0, 1.0, ego.shape).astype(np.float32) * np.float32((SPEED_NOISE, YAW_RATE_NOISE, ACCEL_NOISE))
+            ego = ego + random.normal(0.0, (SPEED_NOISE, YAW_RATE_NOISE, ACCEL_NOISE), ego.shape).astype(np.float32)
         out |= {
             "ego_hist": np.nan_to_num(ego),
             "command": MANOEUVRES.index(given.manoeuvre),

@@ -153,4 +153,5 @@ class Labeller:
         layers = np.stack([np.log1p(depth) / math.log1p(DEPTH_MOST_M), actors.astype(np.float32), near.astype(np.float32)], -1)
         each = PATCH // step
         shares = layers.reshape(height // PATCH, each, width // PATCH, each, 3).mean((1, 3))
-        return np.round(shares * 255.0).astype(np.uint8).reshape(-1, 3)
+        packed: NDArray[np.uint8] = np.round(shares * 255.0).astype(np.uint8).reshape(-1, 3)
+        return packed
