@@ -1,0 +1,119 @@
+"""DriveHeron itself: what it gives, and that a trajectory is one that a car can drive."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_model import CONFIG, toy_model
+
+from heron_core.trajectory import POINTS
+from heron_model.layout import SLOTS
+from heron_model.losses import losses
+from heron_model.model import WORDS, driven
+
+IMAGES = ("front", "narrow", "narrow_past1", "around")
+
+
+def batch_of(size: int, tokens: int = 3) -> dict[str, torch.Tensor]:
+    torch.manual_seed(5)
+    batch = {each.name: torch.randint(0, 255, (size, each.views, 3, each.height, each.width), dtype=torch.uint8) for each in CONFIG.images}
+    batch["narrow_past1"] = torch.randint(0, 255, batch["narrow"].shape, dtype=torch.uint8)
+    batch |= {
+        "ego_hist": torch.rand(size, 8, 3),
+        "command": torch.arange(size) % 4,
+        "text_ids": torch.randint(56, 64, (size, tokens)),
+        "text_mask": torch.ones(size, tokens, dtype=torch.bool),
+        "trajectory": torch.rand(size, POINTS, 4),
+        "thoughts": torch.zeros(size, len(SLOTS), dtype=torch.int64),
+        "speech_ids": torch.tensor([[2, 57, 58, 1]] * size),
+        "weight": torch.ones(size),
+    }
+    return batch
+
+
+def test_one_forward_pass_and_the_two_graphs_say_the_same() -> None:
+    model = toy_model().eval()
+    batch = batch_of(2)
+    with torch.no_grad():
+        whole = model(batch)
+        images = {name: batch[name] for name in IMAGES}
+        trajectory, thoughts, cache, keep, position = model.prefill(
+            images, batch["ego_hist"], batch["command"], batch["text_ids"], batch["text_mask"]
+        )
+        torch.testing.assert_close(trajectory, whole.trajectory)
+        for found, logits in zip(thoughts.split(WORDS, 1), whole.thoughts.split(WORDS, 1), strict=True):
+            torch.testing.assert_close(found, logits.softmax(1))
+        for word in range(3):
+            keep = torch.cat([keep, torch.ones(2, 1, dtype=torch.bool)], 1)
+            logits, cache = model.decode(batch["speech_ids"][:, word : word + 1], position + word, keep, cache)
+            torch.testing.assert_close(logits, whole.speech[:, word], atol=1e-4, rtol=1e-4)
+
+
+def test_padding_of_a_sentence_changes_nothing() -> None:
+    model = toy_model().eval()
+    short = batch_of(1, tokens=3)
+    long = short | {
+        "text_ids": torch.cat([short["text_ids"], torch.zeros(1, 4, dtype=torch.int64)], 1),
+        "text_mask": torch.cat([short["text_mask"], torch.zeros(1, 4, dtype=torch.bool)], 1),
+    }
+    with torch.no_grad():
+        torch.testing.assert_close(model(short).trajectory, model(long).trajectory, atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(model(short).thoughts, model(short | {"text_ids": short["text_ids"] + 1}).thoughts)
+
+
+def test_every_input_counts() -> None:
+    model = toy_model().eval()
+    batch = batch_of(1)
+    with torch.no_grad():
+        before = model(batch).trajectory
+        for name in (*IMAGES, "ego_hist"):
+            changed = batch | {name: torch.zeros_like(batch[name])}
+            assert not torch.equal(model(changed).trajectory, before), name
+        assert not torch.equal(model(batch | {"command": batch["command"] + 1}).trajectory, before)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.floats(0.0, 20.0))
+def test_a_trajectory_never_goes_back_and_speed_and_way_agree(seed: int, speed: float) -> None:
+    raw = 2.0 * torch.randn(1, POINTS, 2, generator=torch.Generator().manual_seed(seed))
+    points = driven(raw, torch.tensor([speed]))[0]
+    assert (points[:, 3] >= 0.0).all()
+    places = torch.cat([torch.zeros(1, 2), points[:, :2]])
+    speeds = torch.cat([torch.tensor([speed]), points[:, 3]])
+    steps = places.diff(dim=0).norm(dim=1)
+    torch.testing.assert_close(steps, (speeds[1:] + speeds[:-1]) * 0.05, atol=1e-4, rtol=1e-4)
+
+
+def test_who_stands_does_not_turn_and_still_learns_to_go() -> None:
+    raw = torch.full((1, POINTS, 2), -1.0, requires_grad=True)
+    points = driven(raw, torch.zeros(1))
+    assert not points.detach().any()
+    (points[..., 0] - 1.0).square().sum().backward()
+    assert (raw.grad[..., 0] < 0.0).any()
+
+
+def test_losses_leave_out_what_a_sample_does_not_know() -> None:
+    model = toy_model().eval()
+    batch = batch_of(2)
+    batch["trajectory"][1] = float("nan")
+    batch["thoughts"][1] = -100
+    both = losses(model(batch), batch)
+    first = {name: value[:1] for name, value in batch.items()}
+    alone = losses(model(first), first)
+    assert torch.isfinite(both["total"])
+    torch.testing.assert_close(both["trajectory"], alone["trajectory"], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(both["think_signal"], alone["think_signal"], atol=1e-5, rtol=1e-4)
+
+
+def test_an_error_now_counts_more_than_the_same_error_later() -> None:
+    model = toy_model().eval()
+    batch = batch_of(1)
+    with torch.no_grad():
+        output = model(batch)
+        found = []
+        for k in (4, 34):
+            wanted = output.trajectory.clone()
+            wanted[0, k, 1] += 0.3
+            found.append(float(losses(output, batch | {"trajectory": wanted})["trajectory"]))
+    assert found[0] > 3.0 * found[1] > 0.0
