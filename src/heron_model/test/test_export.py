@@ -86,15 +86,11 @@ def test_every_input_moves_the_plan(exported):
 def test_graphs_that_differ_are_never_written(exported, tmp_path, monkeypatch):
     checkpoint, folder, _ = exported
     graph = onnx.load(str(folder / "navigator.onnx"))
-    weight = next(
-        tensor
-        for tensor in graph.graph.initializer
-        if tensor.name == "model.manoeuvre.weight" or tensor.name == "model.lead.bias" or "plan.3.bias" in tensor.name
-    )
+    weight = next(tensor for tensor in graph.graph.initializer if tensor.name == "model.manoeuvre.weight")
     weight.raw_data = (np.frombuffer(weight.raw_data, np.float32) * np.float32(1.01)).tobytes()
     monkeypatch.setattr(policy, "navigator_graph", lambda model: graph.SerializeToString())
     monkeypatch.setattr(policy, "decode_graph", lambda model: (folder / "decode.onnx").read_bytes())
-    with pytest.raises(parity.ParityError, match="trajectory by"):
+    with pytest.raises(parity.ParityError, match=r"differ by more than 0.0001 in .*cache by"):
         policy.write_policy(checkpoint, tmp_path / "policy")
     assert not (tmp_path / "policy").exists()
 
