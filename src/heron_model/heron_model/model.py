@@ -25,6 +25,7 @@ from heron_model.vision import SignalBranch, ViewEncoder
 
 SPEED_SCALE, CURVATURE_SCALE = 8.0, 0.1  # metres per second and 1/m: what the head gives is near 1
 EGO_SCALE = (10.0, 0.5, 3.0)  # of speed, yaw rate, acceleration
+ACCEL_MAX_MPS2, YAW_RATE_MAX_RPS = 7.0, 1.2  # control refuses a plan whole that shows 12 and 1.5
 DENSE = ("depth", "actors", "lane")  # per patch: logarithmic depth, share of actors, share of the own lane
 WORDS = tuple(len(slot.words) for slot in SLOTS)
 
@@ -213,7 +214,9 @@ class DriveHeron(nn.Module):
         for slot, count in enumerate(WORDS):
             logits.append(nn.functional.linear(at_slots[:, slot], weight[begin : begin + count]))
             begin += count
-        return torch.cat(logits, 1), driven(self.plan(at_queries.flatten(1)).unflatten(1, (POINTS, 2)).float(), ego_hist[:, -1, 0].float())
+        return torch.cat(logits, 1), driven(
+            self.plan(at_queries.flatten(1)).unflatten(1, (POINTS, 2)).float(), ego_hist[:, -1, 0].float(), bounded=not self.training
+        )
 
     def prefill(self, images: Mapping[str, Tensor], ego_hist: Tensor, command: Tensor, text_ids: Tensor, text_mask: Tensor) -> tuple[Tensor, ...]:
         """What the graph `navigator` gives: trajectory, thoughts (probabilities within each slot), cache, keep, next_position."""
@@ -249,7 +252,7 @@ class DriveHeron(nn.Module):
         return self.words(out.last_hidden_state[:, -1]), _stacked(held)
 
 
-def driven(raw: Tensor, speed_mps: Tensor) -> Tensor:
+def driven(raw: Tensor, speed_mps: Tensor, bounded: bool = True) -> Tensor:
     """What the head says → a trajectory that a car can drive.
 
     The head gives the change of speed since now and the curvature at each step; place and heading follow from them, as of a rear axle that does not
@@ -258,6 +261,7 @@ def driven(raw: Tensor, speed_mps: Tensor) -> Tensor:
     Args:
         raw: [B, 40, 2] change of speed and curvature, over `SPEED_SCALE` and `CURVATURE_SCALE`.
         speed_mps: [B] now.
+        bounded: speed changes and the car turns no faster than a car can; while it learns, every error shall be felt where it is made.
 
     Returns:
         [B, 40, 4] x, y, yaw, speed in base_link.
@@ -265,11 +269,24 @@ def driven(raw: Tensor, speed_mps: Tensor) -> Tensor:
     now = speed_mps.clamp(min=0.0)[:, None]
     wished = now + raw[..., 0] * SPEED_SCALE
     speed = wished + (wished.clamp(min=0.0) - wished).detach()  # below zero it is zero, but still learns
+    if bounded:
+        speed = _steady(speed, now)
     way = (torch.cat([now, speed[:, :-1]], 1) + speed) * (0.5 * STEP_S)
     turn = raw[..., 1] * CURVATURE_SCALE * way
+    if bounded:
+        turn = turn.clamp(-YAW_RATE_MAX_RPS * STEP_S, YAW_RATE_MAX_RPS * STEP_S)
     yaw = turn.cumsum(1)
     middle = yaw - 0.5 * turn
     return torch.stack([(way * middle.cos()).cumsum(1), (way * middle.sin()).cumsum(1), yaw, speed], 2)
+
+
+def _steady(speed: Tensor, now: Tensor) -> Tensor:
+    """Speeds [B, 40] that change by at most `ACCEL_MAX_MPS2`, from [B, 1] on."""
+    most, before, found = ACCEL_MAX_MPS2 * STEP_S, now[:, 0], []
+    for step in range(POINTS):
+        before = torch.maximum(torch.minimum(speed[:, step], before + most), before - most)
+        found.append(before)
+    return torch.stack(found, 1)
 
 
 def normalised(image: Tensor, dtype: torch.dtype) -> Tensor:

@@ -85,6 +85,16 @@ def test_a_trajectory_never_goes_back_and_speed_and_way_agree(seed: int, speed: 
     torch.testing.assert_close(steps, (speeds[1:] + speeds[:-1]) * 0.05, atol=1e-4, rtol=1e-4)
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**31 - 1), st.floats(0.0, 20.0))
+def test_what_leaves_the_model_is_never_refused_as_no_motion_of_a_car(seed: int, speed: float) -> None:
+    raw = 3.0 * torch.randn(1, POINTS, 2, generator=torch.Generator().manual_seed(seed))
+    points = driven(raw, torch.tensor([speed]))[0]
+    speeds = torch.cat([torch.tensor([speed]), points[:, 3]])
+    assert float(speeds.diff().abs().max()) <= 0.1 * 12.0
+    assert float(points[:, 2].diff().abs().max()) <= 0.1 * 1.5
+
+
 def test_who_stands_does_not_turn_and_still_learns_to_go() -> None:
     raw = torch.full((1, POINTS, 2), -1.0, requires_grad=True)
     points = driven(raw, torch.zeros(1))
