@@ -18,8 +18,8 @@ from heron_bringup import cli
 from heron_core.frames import CameraFrame
 from heron_core.truth import Truth
 from heron_sim import cameras
-from heron_sim.driving.expert import Expert
 from heron_sim.driving.judge import Judge
+from heron_sim.node import ExpertNode
 from heron_sim.safety_driver import SafetyDriver
 from heron_vla.folder import PolicyError
 from heron_vla.session import Answer, OnnxPolicy
@@ -167,14 +167,20 @@ def test_impossible_scenarios_are_refused_in_a_sentence(simulate: Callable[..., 
 
 
 def test_a_policy_that_crashes_is_a_failed_run_with_a_report(simulate: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = Expert.plan
+    setup = ExpertNode.setup
 
-    def crash(self: Expert, truth: Any) -> Any:
-        if truth.time_ns > 3_000_000_000:
-            raise RuntimeError("out of wits")
-        return plan(self, truth)
+    def begin(self: ExpertNode) -> None:
+        setup(self)
+        plan = self._expert.plan  # of this driver alone: the world's judge asks an expert of its own
 
-    monkeypatch.setattr(Expert, "plan", crash)
+        def crash(truth: Any) -> Any:
+            if truth.time_ns > 3_000_000_000:
+                raise RuntimeError("out of wits")
+            return plan(truth)
+
+        monkeypatch.setattr(self._expert, "plan", crash)
+
+    monkeypatch.setattr(ExpertNode, "setup", begin)
     run = simulate("--scenario", "empty_road", "--seconds", 6, "--no-images")
     assert run.code == cli.EXIT_FAILED and "component policy crashed: RuntimeError: out of wits" in run.said
     assert run.report["plans"] == 30 and run.report["driving"]["distance_m"] >= 0.0
