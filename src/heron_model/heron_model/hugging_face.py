@@ -30,6 +30,7 @@ from heron_model.config import ModelConfig
 from heron_model.layout import SPECIALS
 from heron_model.lora import merged
 from heron_model.model import DriveHeron
+from heron_model.plain_yaml import plain
 
 DESCRIPTION, DRIVING, TOKENIZER = "driveheron.yaml", "driveheron.safetensors", "tokenizer.json"
 FORMAT = 1
@@ -94,12 +95,12 @@ def save(
         shutil.copyfile(tokenizer, folder / TOKENIZER)
     description = {
         "format": FORMAT,
-        "model": _plain(dataclasses.asdict(dataclasses.replace(whole.config, checkpoint=""))),
+        "model": plain(dataclasses.asdict(dataclasses.replace(whole.config, checkpoint=""))),
         "vocabulary": whole.vocabulary,
         "first_special": whole.first_special,
         "views": views_section(views),
         "preprocessing": dict(preprocessing or {"mode": "fast"}),
-        "provenance": _plain(provenance),
+        "provenance": plain(provenance),
     }
     (folder / DESCRIPTION).write_text(yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=150), encoding="utf-8")
     return folder
@@ -249,12 +250,3 @@ def _without_bars() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
-
-
-def _plain(value: Any) -> Any:
-    """Mappings, lists and scalars only."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -18,6 +18,7 @@ from heron_camera.views import VirtualCamera
 from heron_core.errors import InputError
 from heron_core.trajectory import POINTS
 from heron_model.layout import EGO_COLUMNS, EGO_STEPS
+from heron_model.plain_yaml import plain
 from heron_model.samples import FILE, SCHEMA
 
 _TEXTS = ("manoeuvre", "text", "signal", "ahead", "turn", "reason", "english", "japanese")
@@ -31,9 +32,14 @@ def blank(stamp_ns: int) -> dict[str, Any]:
 
 
 def encode(image: NDArray[np.uint8], quality: int) -> bytes:
-    """An RGB picture (3, h, w) as JPEG, colours at full resolution: lamps are small."""
+    """An RGB picture (3, h, w) as JPEG."""
+    return encode_bgr(np.ascontiguousarray(image.transpose(1, 2, 0)[..., ::-1]), quality)
+
+
+def encode_bgr(image: NDArray[np.uint8], quality: int) -> bytes:
+    """A picture (h, w, 3) as OpenCV has it → JPEG, colours at full resolution: lamps are small."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    encoded: bytes = cv2.imencode(".jpg", np.ascontiguousarray(image.transpose(1, 2, 0)[..., ::-1]), settings)[1].tobytes()
+    encoded: bytes = cv2.imencode(".jpg", image, settings)[1].tobytes()
     return encoded
 
 
@@ -64,12 +70,5 @@ def describe_folder(folder: Path, views: Sequence[VirtualCamera], source: str, *
         source: kind of source: recording, text, …
         more: whatever explains them; plain yaml.
     """
-    described = {"source": source, "views": [_plain(dataclasses.asdict(view)) for view in views], **more}
+    described = {"source": source, "views": [plain(dataclasses.asdict(view)) for view in views], **more}
     (folder / FILE).write_text(yaml.safe_dump(described, sort_keys=False, allow_unicode=True), encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as yaml has them."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -55,30 +55,19 @@ def run_matrix(
     missing = [job for job in wanted if job.key not in rows]
     if not missing:
         return [rows[job.key] for job in wanted]
-    with path.open("a", encoding="utf-8") as file, one_thread_each():
-        others = set(multiprocessing.active_children())
-        pool = ProcessPoolExecutor(
-            min(workers, len(missing)), multiprocessing.get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),)
-        )
-        try:
-            coming: dict[Future[Row], Job] = {pool.submit(task or drive, job): job for job in missing}
-            for done in as_completed(coming):
-                job = coming[done]
-                try:
-                    row = done.result()
-                except BrokenExecutor as error:
-                    text = f"a process of the matrix died near {job.scenario.name}, seed {job.seed} (killed, or out of memory)"
-                    raise MatrixError(f"{text}; {len(rows)} of {len(wanted)} drives are kept, the same command goes on") from error
-                file.write(json.dumps(row, sort_keys=True) + "\n")
-                file.flush()
-                rows[job.key] = row
-                on_row(row)
-        except BaseException:  # nobody waits for drives that are not wanted any more
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with path.open("a", encoding="utf-8") as file, worker_pool(min(workers, len(missing))) as pool:
+        coming: dict[Future[Row], Job] = {pool.submit(task or drive, job): job for job in missing}
+        for done in as_completed(coming):
+            job = coming[done]
+            try:
+                row = done.result()
+            except BrokenExecutor as error:
+                text = f"a process of the matrix died near {job.scenario.name}, seed {job.seed} (killed, or out of memory)"
+                raise MatrixError(f"{text}; {len(rows)} of {len(wanted)} drives are kept, the same command goes on") from error
+            file.write(json.dumps(row, sort_keys=True) + "\n")
+            file.flush()
+            rows[job.key] = row
+            on_row(row)
     return [rows[job.key] for job in wanted]
 
 
@@ -174,6 +163,22 @@ def one_thread_each() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of one thread each that end with this one; whatever leaves the block early, Ctrl-C too, ends their work at once."""
+    with one_thread_each():
+        others = set(multiprocessing.active_children())
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin_worker, initargs=(os.getpid(),))
+        try:
+            yield pool
+        except BaseException:  # nobody waits for what is not wanted any more
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin_worker(parent_pid: int) -> None:

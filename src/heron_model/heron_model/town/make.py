@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
-import multiprocessing
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from heron_control.proving_ground.closed_loop import LoopCar
 from heron_core.errors import HeronError, InputError
 from heron_core.rig import load_rig
-from heron_core.trajectory import POINTS
-from heron_model.layout import EGO_COLUMNS, EGO_STEPS, views
-from heron_model.samples import FILE, SCHEMA, VIEWS
+from heron_model.layout import EGO_STEPS, views
+from heron_model.plain_yaml import plain
+from heron_model.sample_writer import blank, encode_bgr, write_rows
+from heron_model.samples import FILE, VIEWS
 from heron_model.town.config import TownDataConfig
 from heron_model.town.drive import Disturbances, Moment, record_drive
 from heron_model.town.keep import EVERY, worth_a_picture
 from heron_model.town.labels import Labeller
 from heron_model.town.scenes import draw_scenario
-from heron_runtime.watchdog import die_with_parent
 from heron_sim.drawing.rays import View, virtual_view
 from heron_sim.drawing.renderer import Picture, Renderer
-from heron_sim.matrix import one_thread_each
+from heron_sim.matrix import worker_pool
 from heron_sim.roads.generate import generate_town
 from heron_sim.roads.router import plan_route
 
@@ -89,9 +84,7 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
             writer.past(index - EVERY, moments[index - EVERY], renderer.render(moments[index - EVERY].truth, only=past_only))
         writer.sample(index, moments, renderer.render(truth, labels=True), labeller)
     path = drive_file(folder, seed)
-    beside = path.with_suffix(".part")
-    pq.write_table(writer.table(), beside, compression="none")
-    beside.replace(path)
+    write_rows(path, writer.rows)
     return {
         "seed": seed,
         "samples": len(kept),
@@ -105,21 +98,21 @@ class _Rows:
     """Rows of one file as they come."""
 
     def __init__(self, quality: int) -> None:
-        self._jpeg = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-        self._rows: list[dict[str, Any]] = []
+        self._quality = quality
+        self.rows: list[dict[str, Any]] = []
         self.row_of: dict[int, int] = {}
 
     def past(self, index: int, moment: Moment, pictures: Mapping[str, Picture]) -> None:
         """A row that is only the past of another."""
-        row = self._blank(moment)
+        row = blank(moment.truth.time_ns)
         for view in PAST_VIEWS:
-            row[f"view_{view}"] = self._encode(pictures[NAMES[view]])
+            row[f"view_{view}"] = encode_bgr(pictures[NAMES[view]].image, self._quality)
         self._add(index, row)
 
     def sample(self, index: int, moments: Sequence[Moment], pictures: Mapping[str, Picture], labeller: Labeller) -> None:
         """A labelled row."""
         moment = moments[index]
-        row = self._blank(moment) | {f"view_{view}": self._encode(pictures[NAMES[view]]) for view in range(VIEWS)}
+        row = blank(moment.truth.time_ns) | {f"view_{view}": encode_bgr(pictures[NAMES[view]].image, self._quality) for view in range(VIEWS)}
         words = labeller.words(moment.truth, pictures)
         said = moment.plan.explanation
         row |= {
@@ -138,23 +131,9 @@ class _Rows:
         }
         self._add(index, row)
 
-    def table(self) -> pa.Table:
-        """All of them."""
-        return pa.Table.from_pylist(self._rows, schema=SCHEMA)
-
-    def _blank(self, moment: Moment) -> dict[str, Any]:
-        row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
-        texts = dict.fromkeys(("manoeuvre", "text", "signal", "ahead", "turn", "reason", "english", "japanese"), "")
-        unknown = {"ego_hist": [math.nan] * (EGO_STEPS * len(EGO_COLUMNS)), "trajectory": [math.nan] * (POINTS * 4)}  # Parquet has no missing arrays
-        return row | texts | unknown | {"stamp_ns": moment.truth.time_ns, "labelled": False, "past": -1, "weight": 1.0}
-
-    def _encode(self, picture: Picture) -> bytes:
-        encoded: bytes = cv2.imencode(".jpg", picture.image, self._jpeg)[1].tobytes()
-        return encoded
-
     def _add(self, index: int, row: dict[str, Any]) -> None:
-        self.row_of[index] = len(self._rows)
-        self._rows.append(row)
+        self.row_of[index] = len(self.rows)
+        self.rows.append(row)
 
 
 def _ego_history(moments: Sequence[Moment], index: int) -> list[float]:
@@ -176,7 +155,7 @@ def describe(folder: Path, vehicle: Path, config: TownDataConfig, policy: Path |
         "policy": "" if policy is None else hashlib.sha256((policy / "policy.yaml").read_bytes()).hexdigest(),
         "code": code_digest(),
     }
-    wanted = yaml.safe_load(yaml.safe_dump(_plain(wanted)))
+    wanted = plain(wanted)
     path = folder / FILE
     if path.exists():
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -187,14 +166,6 @@ def describe(folder: Path, vehicle: Path, config: TownDataConfig, policy: Path |
             )
         return
     path.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value
 
 
 def code_digest() -> str:
@@ -241,9 +212,8 @@ def make_samples(
     missing = [seed for seed in wanted if not drive_file(folder, seed).exists()]
     failed: list[str] = []
     if missing:
-        with one_thread_each():
-            pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=die_with_parent, initargs=(os.getpid(),))
-            try:
+        try:
+            with worker_pool(workers) as pool:
                 coming = {}
                 for seed in missing:
                     led = policy if policy is not None and _led(seed, config.policy_share) else None
@@ -254,10 +224,8 @@ def make_samples(
                     except InputError as error:  # no room for the car in this town: one drive less
                         failed.append(f"seed {coming[done]}: {error}")
                         on_drive({"seed": coming[done], "samples": 0, "failed": str(error)})
-            except BrokenExecutor as error:
-                raise DataError(f"a process that makes samples died (killed, or out of memory); the same command goes on: {error}") from error
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        except BrokenExecutor as error:
+            raise DataError(f"a process that makes samples died (killed, or out of memory); the same command goes on: {error}") from error
     count = sum(int(np.sum(pq.read_table(path, columns=["labelled"])["labelled"].to_numpy())) for path in sorted(folder.glob("drive_*.parquet")))
     if count == 0:
         raise DataError(f"{folder}: no samples came of {config.drives} drives: {'; '.join(failed[:3])}")
