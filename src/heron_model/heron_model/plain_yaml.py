@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """Tuples as lists, paths as texts, all the way down."""
+    """Mappings, lists and scalars only, all the way down; what is none of them as text."""
     if isinstance(value, Mapping):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
-    return str(value) if isinstance(value, Path) else value
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
