@@ -15,6 +15,7 @@ class TownDataConfig:
         seconds: of each.
         plan_s: between two plans.
         quiet_s: mean time between disturbances; 0: none.
+        aside_m: standard deviation of the places beside the route that the car is led to.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
@@ -25,6 +26,7 @@ class TownDataConfig:
     seconds: float = 60.0
     plan_s: float = 0.1
     quiet_s: float = 4.0
+    aside_m: float = 0.6
     turned_rad: float = 0.08
     jpeg_quality: int = 94
     policy_share: float = 0.0
@@ -34,6 +36,8 @@ class TownDataConfig:
             raise ValueError(f"drives = {self.drives}, allowed 1 .. 100000")
         if self.first_seed < 50_000:
             raise ValueError(f"first_seed = {self.first_seed}: seeds below 50000 are held out for evaluation")
+        if not 0.0 <= self.aside_m <= 2.0:
+            raise ValueError(f"aside_m = {self.aside_m}, allowed 0 .. 2")
         if not 5.0 <= self.seconds <= 600.0:
             raise ValueError(f"seconds = {self.seconds}, allowed 5 .. 600")
         if not 0.0 <= self.policy_share <= 1.0:

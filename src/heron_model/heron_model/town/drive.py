@@ -1,4 +1,4 @@
-"""One training drive: the expert drives, is disturbed, and finds back; or a policy drives, and the expert says what it would have done."""
+"""One training drive: the expert drives, is led aside and disturbed, and finds back; or a policy drives, and the expert says what it would do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from heron_can.command_ecu import Followed
 from heron_control.proving_ground.closed_loop import LoopCar
 from heron_control.proving_ground.simulated_car import TICK_NS
 from heron_core.truth import Truth
+from heron_model.town.relief import PASSING, Relief, differ
+from heron_model.town.wander import Wander
 from heron_sim.config import ScenarioConfig
 from heron_sim.driving.expert import Expert, ExpertPlan
 from heron_sim.driving.ideal import Course
@@ -25,8 +27,10 @@ PART = 502
 LEAST_MPS = 2.0  # slower ones are not turned
 MOST_STEER_RAD = 0.15
 LOST_M = 4.0  # from the route: the drive ends, nothing can be learnt any more
-STOP_SHARE = 0.12  # of the disturbances bring the car to a halt for nothing
+STOP_SHARE = 0.2  # of the disturbances bring the car to a halt for nothing
 STOP_MPS2 = -2.2
+HALT_S = (0.3, 2.5)  # that it then stands
+FAR_M = 0.25  # beside the route: nothing that happens by itself
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Moment:
     Attributes:
         truth: then.
         plan: of the expert.
-        disturbed: the car does not do what the expert wants.
+        disturbed: the car does not do what the expert wants, or is not where it would be.
     """
 
     truth: Truth
@@ -53,7 +57,7 @@ class Disturbances:
         self._next_s = float(self._rng.uniform(0.5, max(quiet_s, 0.5)))
         self._until_s = -1.0
         self._steer_rad = self._accel_mps2 = 0.0
-        self._stopping = False
+        self._stopping = self._halted = False
 
     def at(self, time_s: float, speed_mps: float, wanted: Followed) -> tuple[Followed, bool]:
         """What the car does instead of what is wanted, and whether it is something else."""
@@ -61,12 +65,15 @@ class Disturbances:
             return wanted, False
         if time_s >= self._next_s:
             self._begin(time_s, speed_mps)
-        if time_s >= self._until_s or (self._stopping and speed_mps < 0.2):
-            self._until_s, self._stopping = -1.0, False
+        if self._stopping and speed_mps < 0.2:
+            self._stopping = False
+            self._until_s, self._halted = time_s + float(self._rng.uniform(*HALT_S)), True
+        if time_s >= self._until_s:
+            self._until_s, self._stopping, self._halted = -1.0, False, False
             return wanted, False
         steer, accel = wanted.steer_rad or 0.0, wanted.accel_mps2 or 0.0
-        if self._stopping:
-            return Followed(steer, min(accel, STOP_MPS2), False), True
+        if self._stopping or self._halted:
+            return Followed(steer, min(accel, STOP_MPS2), self._halted), True
         push = 0.0 if accel < -1.0 else self._accel_mps2  # nobody is pushed on where braking is needed
         return Followed(steer + self._steer_rad, accel + push, wanted.hold), True
 
@@ -78,6 +85,7 @@ class Disturbances:
         self._stopping = speed_mps > LEAST_MPS and rng.random() < STOP_SHARE
         if self._stopping:
             self._until_s = time_s + 8.0
+            self._next_s += 8.0
             return
         self._until_s = time_s + seconds
         if speed_mps > LEAST_MPS and rng.random() < 0.8:
@@ -94,6 +102,7 @@ def record_drive(
     scenario: ScenarioConfig,
     seed: int,
     disturbances: Disturbances,
+    wander: Wander,
     planner: Callable[[Truth], NDArray[np.float32] | None] | None = None,
 ) -> tuple[list[Moment], DrivingResult]:
     """Drives one scenario.
@@ -105,7 +114,8 @@ def record_drive(
         scenario: what to drive.
         seed: of traffic and sensors.
         disturbances: of this drive.
-        planner: drives instead of the expert; asked every 100 ms, None keeps the last plan.
+        wander: where beside the route the expert drives.
+        planner: drives instead of the expert, who relieves it after a mistake; asked every 100 ms, None keeps the last plan.
 
     Returns:
         The moments, every 100 ms, until the car is lost or has run into something; and how it was.
@@ -117,6 +127,7 @@ def record_drive(
     expert, judge = Expert(town, route, vehicle.model, vehicle.limits), Judge(town, route)
     world.led = Followed(0.0, 0.0, False)
     course: Course | None = None
+    relief = Relief(route)
     moments: list[Moment] = []
     disturbed, made_ns = False, 0
     for tick in range(round(scenario.seconds * 1e9 / TICK_NS)):
@@ -131,9 +142,17 @@ def record_drive(
         judge.observe(truth)
         if now_ns % PLAN_NS == 0:
             plan = expert.plan(truth)
+            points: NDArray[np.float32] | None = plan.points
+            if planner is not None:
+                points = planner(truth)
+                relieved = relief.needed(truth, plan)
+                disturbed |= relieved or (points is not None and differ(points, plan))
+                points = plan.points if relieved else points
+            elif plan.explanation.reason not in PASSING:
+                points = wander.bent(plan.points, truth.ego.route_s_m, truth.ego.speed_mps)
+                disturbed |= abs(float(wander.at(truth.ego.route_s_m))) > FAR_M
             moments.append(Moment(truth, plan, disturbed))
             disturbed = False
-            points = plan.points if planner is None else planner(truth)
             if points is not None:
                 course = Course(vehicle.model, ExpertPlan(points, plan.explanation), truth.ego.speed_mps, truth.ego.steer_rad)
                 made_ns = now_ns

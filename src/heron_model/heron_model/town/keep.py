@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from heron_core.truth import Lamp, Truth
 from heron_model.town.drive import Moment
 from heron_model.town.labels import Labeller
 from heron_sim.roads.network import Manoeuvre
@@ -13,18 +14,22 @@ from heron_sim.roads.route import Route
 
 PART = 503
 EVERY = 5  # moments of 100 ms between two candidates: the past of one is the present of another
+RARE = 2  # between two that are rare: a yellow light
 FIRST = 8  # moments before it have no ego history
 LIGHT_M, LEAD_M = 45.0, 25.0
 STANDING_MPS = 0.3
-STANDING_SHARE, PLAIN_SHARE = 0.22, 0.45
+STANDING_SHARE, PLAIN_SHARE = 0.25, 0.5
 
 
 def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route, seed: int) -> list[int]:
     """Indices of the moments to keep, in order."""
     rng = np.random.default_rng([seed, PART])
     kept = []
-    for index in range(FIRST, len(moments), EVERY):
+    for index in range(FIRST, len(moments)):
         truth = moments[index].truth
+        usual = (index - FIRST) % EVERY == 0
+        if not usual and (index % RARE or not _is_yellow(truth, labeller)):
+            continue
         draw = rng.random()
         if truth.ego.speed_mps < STANDING_MPS:
             soon = moments[min(index + 10, len(moments) - 1)].truth.ego.speed_mps >= STANDING_MPS
@@ -38,3 +43,8 @@ def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route,
         if draw < share:
             kept.append(index)
     return kept
+
+
+def _is_yellow(truth: Truth, labeller: Labeller) -> bool:
+    gate = labeller.gate(truth)
+    return gate is not None and gate[1] < LIGHT_M and gate[0].group is not None and truth.lamps.get(gate[0].group) is Lamp.YELLOW

@@ -26,6 +26,7 @@ from heron_model.town.drive import Disturbances, Moment, record_drive
 from heron_model.town.keep import EVERY, worth_a_picture
 from heron_model.town.labels import Labeller
 from heron_model.town.scenes import draw_scenario
+from heron_model.town.wander import Wander
 from heron_sim.drawing.rays import View, virtual_view
 from heron_sim.drawing.renderer import Picture, Renderer
 from heron_sim.matrix import worker_pool
@@ -71,7 +72,8 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
 
         planner, quiet_s = WorldPolicy(policy, vehicle, town, route, scenario, seed).plan, 0.0
     disturbances = Disturbances(seed, quiet_s, config.turned_rad, car.model.wheelbase_m)
-    moments, driving = record_drive(car, town, route, scenario, seed, disturbances, planner)
+    wander = Wander(seed, route.line.length_m, config.aside_m)
+    moments, driving = record_drive(car, town, route, scenario, seed, disturbances, wander, planner)
     driven = time.perf_counter()
     labeller = Labeller(town.network, route, seen)
     kept = worth_a_picture(moments, labeller, route, seed)
