@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,22 @@ import torch
 
 from heron_can.command_ecu import Followed
 from heron_core.errors import InputError
+from heron_core.truth import EgoTruth, Truth
 from heron_model.layout import MANOEUVRES, SLOTS
 from heron_model.packed import unpack
 from heron_model.sample_reader import Samples, collate
 from heron_model.town.config import TownDataConfig
 from heron_model.town.drive import Disturbances
 from heron_model.town.make import describe, drive_file, make_drive, make_samples
+from heron_model.town.relief import ASIDE_M, Relief, differ
+from heron_model.town.wander import MOST_M, Wander
 from heron_model.words.tokenizer import train
+from heron_sim.config import RouteConfig, TownConfig
+from heron_sim.driving.expert import ExpertPlan
+from heron_sim.driving.explain import Explanation, Reason
+from heron_sim.roads.generate import generate_town
+from heron_sim.roads.route import Route
+from heron_sim.roads.router import plan_route
 
 VEHICLE = Path(__file__).resolve().parents[3] / "config" / "vehicle" / "demo"
 SEED = 100_003  # drives towards a traffic light from the start
@@ -112,3 +122,93 @@ def test_disturbances_push_and_end() -> None:
     assert 20 < len(pushed) < 400
     assert max(abs(each.steer_rad or 0.0) for each in pushed) <= 0.15
     assert all(each == wanted for each, told in found if not told)
+
+
+def test_a_disturbed_car_stops_for_nothing_and_stands_for_a_while() -> None:
+    pushes, wanted = Disturbances(3, 2.0, 0.08, 2.8), Followed(0.0, 1.0, False)
+    speed, halts, halted = 8.0, [], 0
+    for k in range(60_000):
+        asked, _ = pushes.at(k * 0.01, speed, wanted)
+        speed = min(max(speed + 0.01 * (asked.accel_mps2 or 0.0), 0.0), 8.0)
+        if asked.hold:
+            halted += 1
+        elif halted:
+            halts, halted = [*halts, halted * 0.01], 0
+    assert len(halts) > 3
+    assert 0.25 < min(halts) and max(halts) < 2.6
+
+
+def test_a_wandering_line_is_smooth_and_stays_near_the_route() -> None:
+    line = Wander(7, 900.0, 0.6)
+    place = line.at(np.arange(0.0, 900.0, 0.5))
+    assert 0.3 < place.std() < 0.8 and abs(place).max() <= MOST_M
+    assert abs(np.diff(place)).max() / 0.5 < 0.25  # radians
+    assert abs(np.diff(place, 2)).max() / 0.25 * 8.0**2 < 3.5  # m/s^2 at 8 m/s
+    assert not Wander(7, 900.0, 0.0).at(np.arange(900.0)).any()
+    assert (Wander(8, 900.0, 0.6).at(np.arange(900.0)) != Wander(7, 900.0, 0.6).at(np.arange(900.0))).any()
+
+
+def test_a_bent_plan_begins_where_the_car_is_and_ends_on_the_wandering_line() -> None:
+    line, speed = Wander(7, 900.0, 0.6), 8.0
+    times = np.arange(1, 41) * 0.1
+    straight = np.stack([speed * times, 0 * times, 0 * times, 0 * times + speed], 1).astype(np.float32)
+    for begin in (40.0, 130.0, 260.0):
+        bent = line.bent(straight, begin, speed)
+        assert abs(bent[0, 1]) < 0.02 and abs(bent[0, 2]) < 0.05
+        np.testing.assert_allclose(bent[-1, 1], line.at(begin + speed * 4.0), atol=0.02)
+        np.testing.assert_allclose(bent[:, 3], straight[:, 3])
+        np.testing.assert_allclose(np.gradient(bent[:, 1], bent[:, 0])[3:-3], np.tan(bent[3:-3, 2]), atol=0.03)
+    standing = np.zeros((40, 4), np.float32)
+    np.testing.assert_allclose(line.bent(standing, 130.0, 0.0), standing, atol=5e-3)
+
+
+def test_the_expert_drives_where_the_car_was_led(folder: Path) -> None:
+    """Labels lead back to the route from where a wandering drive is."""
+    rows = [row for row in pq.read_table(drive_file(folder, SEED)).to_pylist() if row["labelled"]]
+    ends = [abs(np.array(row["trajectory"]).reshape(40, 4)[20, 1]) for row in rows if row["turn"] == "follow"]
+    assert max(ends) > 0.15
+
+
+@pytest.fixture(scope="module")
+def relief_route() -> Route:
+    town = generate_town(TownConfig(signals=0.0), 5)
+    return plan_route(town.network, RouteConfig(length_m=300.0), 5)
+
+
+def relieved(route: Route, ego: EgoTruth, reason: Reason = Reason.CRUISE, goes_m: float = 30.0, seconds: float = 0.1) -> bool:
+    relief, found = Relief(route), False
+    plan = ExpertPlan(np.tile(np.float32([goes_m, 0.0, 0.0, 5.0]), (40, 1)), Explanation(reason, "", ""))
+    for k in range(round(seconds * 10)):
+        found = relief.needed(Truth(k * 100_000_000, ego), plan)
+    return found
+
+
+def beside(route: Route, left_m: float, turned_rad: float = 0.0, speed_mps: float = 6.0) -> EgoTruth:
+    at = route.line.at(40.0)
+    return EgoTruth(at.x - left_m * math.sin(at.yaw), at.y + left_m * math.cos(at.yaw), at.yaw + turned_rad, speed_mps, route_s_m=40.0)
+
+
+def test_the_expert_relieves_a_policy_that_is_lost_stuck_or_about_to_hit(relief_route: Route) -> None:
+    assert not relieved(relief_route, beside(relief_route, 0.9))
+    assert relieved(relief_route, beside(relief_route, ASIDE_M + 0.1)) and relieved(relief_route, beside(relief_route, 0.0, 0.5))
+    assert not relieved(relief_route, beside(relief_route, 2.0), Reason.PASS_OBSTACLE)
+    assert relieved(relief_route, beside(relief_route, 0.0), Reason.BRAKE_HARD)
+    standing = beside(relief_route, 0.0, speed_mps=0.0)
+    assert not relieved(relief_route, standing, seconds=2.5) and relieved(relief_route, standing, seconds=4.0)
+    assert not relieved(relief_route, standing, Reason.WAIT_RED, goes_m=0.0, seconds=4.0)
+
+
+def test_the_policy_gets_the_wheel_back_in_the_middle(relief_route: Route) -> None:
+    relief = Relief(relief_route)
+    plan = ExpertPlan(np.tile(np.float32([30.0, 0.0, 0.0, 5.0]), (40, 1)), Explanation(Reason.CRUISE, "", ""))
+    places = [1.5] * 5 + [0.6] * 30 + [0.1] * 5
+    found = [relief.needed(Truth(k * 100_000_000, beside(relief_route, left)), plan) for k, left in enumerate(places)]
+    assert found == [True] * 35 + [False] * 5 and relief.count == 1
+
+
+def test_plans_differ_by_where_the_car_is_after_two_seconds() -> None:
+    plan = ExpertPlan(np.zeros((40, 4), np.float32), Explanation(Reason.CRUISE, "", ""))
+    for ahead, aside, told in ((0.5, 0.2, False), (1.5, 0.0, True), (0.0, -0.5, True)):
+        points = np.zeros((40, 4), np.float32)
+        points[19, :2] = ahead, aside
+        assert differ(points, plan) is told

@@ -1,4 +1,4 @@
-"""When the expert takes the wheel from a policy that learns, and when it gives it back: a drive goes on past a mistake, and the way out is learnt too."""
+"""When the expert takes the wheel from a policy that learns, and when it gives it back: drives go on past mistakes, and the way out is learnt too."""
 
 from __future__ import annotations
 
