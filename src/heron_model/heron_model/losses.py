@@ -33,7 +33,7 @@ class LossConfig:
     """
 
     trajectory: float = 4.0
-    columns: tuple[float, float, float, float] = (1.0, 1.5, 1.0, 0.7)
+    columns: tuple[float, float, float, float] = (1.0, 2.0, 1.5, 0.7)
     thoughts: float = 0.1
     speech: float = 0.1
     dense: float = 0.3
