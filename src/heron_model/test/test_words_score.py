@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heron_core.trajectory import TIMES_S
-from heron_model.words.explanations import canonical, explanation
+from heron_model.words.explanations import Meaning, canonical, explanation
 from heron_model.words.score import Ego, Event, LookUp, score, table
 
 STANDS, ROLLS = Ego(0.0), Ego(8.0)
@@ -63,7 +63,7 @@ def test_the_wrong_turn_is_wrong() -> None:
 
 
 def test_what_no_one_could_tell_apart_counts_for_everybody() -> None:
-    found = score([_event("following the road", "curve", also=("cruise",))], LookUp.fit([(ROLLS, "cruise")]))[0]
+    found = score([_event("following the road", "curve", also=(Meaning("cruise"),))], LookUp.fit([(ROLLS, "cruise")]))[0]
     assert (found.agreement, found.look_up) == (1.0, 1.0)
 
 

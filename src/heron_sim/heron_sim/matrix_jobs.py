@@ -42,6 +42,7 @@ class Job:
         sentence: None: the policy is told manoeuvres as the route has them, with the world's sentence; empty: without a sentence; else this sentence
             alone at the first junction with a choice, with the manoeuvre `follow` all the way.
         first_turn: the drive ends after the first junction with a choice.
+        told: the row has `told`: what was explained, and what there was to explain (`heron_sim.evaluation.told`).
     """
 
     scenario: Scenario
@@ -54,6 +55,7 @@ class Job:
     blank: bool = False
     sentence: str | None = None
     first_turn: bool = False
+    told: bool = False
 
     @property
     def key(self) -> tuple[str, int, str, str]:
@@ -81,7 +83,7 @@ def jobs(scenarios: Sequence[Scenario], seeds: Sequence[int], policy: str, vehic
 
 def signed(job: Job, code: str) -> Job:
     """The job with its fingerprint; `code`: of `code_digest`."""
-    told = (job.latency_s, job.scenario.config, job.supervised, job.blank, job.sentence, job.first_turn)
+    told = (job.latency_s, job.scenario.config, job.supervised, job.blank, job.sentence, job.first_turn, job.told)
     return replace(job, fingerprint=hashlib.sha256(f"{code} {told!r}".encode()).hexdigest()[:16])
 
 
@@ -109,6 +111,7 @@ def drive(job: Job) -> Row:
     """One drive → its row: what ended it before its time is a failure, never an exception."""
     from heron_control.proving_ground.closed_loop import LoopCar
     from heron_sim.driving.episode import drive_episode
+    from heron_sim.evaluation.told import told
 
     begin, begin_cpu = time.perf_counter(), time.process_time()
     row: Row = {"scenario": job.scenario.name, "seed": job.seed, "policy": job.policy, "fingerprint": job.fingerprint}
@@ -130,6 +133,8 @@ def drive(job: Job) -> Row:
         }
         for key, name in (("not_planned", "refused"), ("sentences", "told")):
             row[key] = dict(sorted(getattr(planner, name, {}).items()))
+        if job.told:
+            row["told"] = told(episode, None if isinstance(planner, str) else getattr(planner, "said", ()))
     row["wall_s"], row["cpu_s"] = round(time.perf_counter() - begin, 3), round(time.process_time() - begin_cpu, 3)
     return row
 
@@ -151,7 +156,7 @@ def _planner(job: Job, town: Town, route: Route) -> str | Planner:
         return Manoeuvre.FOLLOW.value, sentence if manoeuvre is first else ""
 
     rig = load_rig(job.vehicle / "rig.yaml")
-    return PolicyDriver.of(Path(job.policy), rig, town, route, job.scenario.config.weather, job.seed, job.blank, instruct)
+    return PolicyDriver.of(Path(job.policy), rig, town, route, job.scenario.config.weather, job.seed, job.blank, instruct, speaks=job.told)
 
 
 def _after_first_turn(route: Route) -> Callable[[Truth], bool]:

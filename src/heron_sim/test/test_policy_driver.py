@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from toy_policy import SPEED_MPS, write_toy
 
 from heron_control.proving_ground.closed_loop import LoopCar
 from heron_core.errors import RigMismatchError
+from heron_core.policy import PolicyInput
 from heron_core.rig import load_rig
 from heron_core.truth import Lamp
 from heron_sim.config import RouteConfig, ScenarioConfig, TrafficConfig, WeatherConfig
@@ -18,10 +22,15 @@ from heron_sim.driving.policy_driver import Eyes, PolicyDriver, open_policy
 from heron_sim.evaluation.picture import draw_two_paths
 from heron_sim.evaluation.probes import ASIDE_M, before_red, before_turn, probe_command, probe_lamp, way_m
 from heron_sim.evaluation.scenes import Asked, Scene, find_scenes
-from heron_sim.evaluation.work import junction, plan_work
+from heron_sim.evaluation.told import told
+from heron_sim.evaluation.work import FIRST_TRAINED, LEARNT, Extent, ProbeJob, junction, plan_work
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.router import plan_route
 from heron_sim.roads.simple import cross_town
+from heron_vla.folder import PolicyError
+from heron_vla.language import Thoughts
+from heron_vla.session import Answer, Memory, OnnxPolicy
+from heron_vla.speech import Speaker, Speech
 
 VEHICLE = Path(__file__).parents[3] / "config/vehicle/demo"
 CAR, RIG = LoopCar.load(VEHICLE), load_rig(VEHICLE / "rig.yaml")
@@ -62,6 +71,67 @@ def test_it_may_plan_at_every_other_moment_and_still_sees_its_past(toy: Path) ->
     assert _drive(driver).plans == 6
     assert driver.asked is not None
     assert driver.asked.past[0].stamp_ns == driver.asked.frames.stamp_ns - 500_000_000
+
+
+MEMORY = Memory(np.zeros((1, 1, 2, 1, 1, 1), np.float32), np.ones((1, 1), np.bool_), np.ones(1, np.int64))
+
+
+class Speaking:
+    """The toy with thoughts: it starts for two seconds, then it cruises; it says so, once it is out of breath."""
+
+    def __init__(self, toy: Path) -> None:
+        self._policy, self.folder, self._asked, self._said = open_policy(toy), open_policy(toy).folder, 0, 0
+
+    def answer(self, request: PolicyInput) -> Answer:
+        self._asked += 1
+        thoughts = Thoughts({"intent": "none", "reason": "start" if self._asked <= 20 else "cruise"}, {})
+        return replace(self._policy.answer(request), thoughts=thoughts, memory=MEMORY)
+
+    def say(self, memory: Memory) -> Speech:
+        assert memory is MEMORY
+        self._said += 1
+        if self._said > 1:
+            raise PolicyError("out of breath")
+        return Speech("starting", "発進します", True)
+
+
+def test_it_explains_itself_when_the_car_would(toy: Path) -> None:
+    speaking: Any = Speaking(toy)
+    driver = PolicyDriver(cast(OnnxPolicy, speaking), Eyes(speaking.folder, RIG, TOWN, WEATHER, 1, blank=True), WAY, speaker=cast(Speaker, speaking))
+    episode = _drive(driver, 7.0)
+    first_s = 0.7 + 0.3  # the first plan, and a thought that stays
+    assert [(round(each.time_s, 3), each.reason, each.speech.english) for each in driver.said] == [
+        (first_s, "start", "starting"),
+        (3.0, "cruise", ""),
+    ]
+    found = json.loads(json.dumps(told(episode, driver.said)))
+    assert [each["japanese"] for each in found["said"]] == ["発進します", ""]
+    one = found["said"][0]
+    assert one["speed_mps"] == pytest.approx(SPEED_MPS, abs=1.0)
+    assert np.array(one["followed"]).shape == (40, 4)
+    assert abs(one["yaw_rate_rps"]) < 0.1
+    assert found["said"][1]["followed"] is None or episode.seconds >= 7.0
+    assert found["scene"][0][0] == 0.0
+    assert all(reason for _, reason, _ in found["scene"])
+    assert found["until_s"] == pytest.approx(episode.seconds, abs=0.06)
+    assert _driver(toy).said == []
+
+
+def test_the_expert_says_of_the_scene_what_it_says_when_it_drives() -> None:
+    config = ScenarioConfig(seconds=8.0, traffic=ALONE.traffic, route=ROUTE)
+    episode = drive_episode(CAR, TOWN, WAY, config, 1, LATENCY_S, supervised=True)
+    found = told(episode, None)
+    assert [(each["time_s"], each["reason"], each["english"]) for each in found["said"]] == found["scene"]
+    assert len(found["said"]) > 1
+    assert found["said"][0]["followed"] is not None
+    assert found["said"][-1]["followed"] is None or found["said"][-1]["time_s"] <= 4.0
+    assert drive_episode(CAR, TOWN, WAY, replace(config, seconds=1.0), 1, LATENCY_S).scene == ()
+
+
+def test_a_drive_that_ended_at_once_tells_nothing() -> None:
+    config = ScenarioConfig(seconds=8.0, traffic=ALONE.traffic, route=ROUTE)
+    episode = drive_episode(CAR, TOWN, WAY, config, 1, LATENCY_S, until=lambda truth: True)
+    assert told(episode, None)["said"] == []
 
 
 def test_black_pictures_are_black(toy: Path) -> None:
@@ -110,8 +180,6 @@ def test_a_manoeuvre_alone_moves_the_path(toy: Path, tmp_path: Path) -> None:
 
 
 def test_the_work_of_an_evaluation_has_different_jobs(toy: Path, tmp_path: Path) -> None:
-    from heron_sim.evaluation.work import Extent
-
     said = {"en": {turn: [f"{turn.value} {i}" for i in range(2)] for turn in (Manoeuvre.LEFT, Manoeuvre.RIGHT)}}
     work = plan_work(junction(Manoeuvre.LEFT), toy, VEHICLE, LATENCY_S, Extent((0, 1, 2), blank=1, junctions=2, probes=2), said, tmp_path)
     assert {name: len(found) for name, found in work.items()} == {
@@ -120,6 +188,27 @@ def test_the_work_of_an_evaluation_has_different_jobs(toy: Path, tmp_path: Path)
     keys = [job.key for found in work.values() for job in found]
     assert len(set(keys)) == len(keys)
     assert {job.sentence for job in work["en"]} == {"left 0", "left 1", "right 0", "right 1"}
+    assert not any(job.told for found in work.values() for job in found)
+
+
+def test_a_policy_that_speaks_has_more_work(toy: Path, tmp_path: Path) -> None:
+    read = [("en", "left", f"left {i}") for i in range(7)]
+    extent = Extent((0, 1), blank=1, junctions=1, probes=2, learnt=3)
+    work = plan_work(junction(Manoeuvre.LEFT), toy, VEHICLE, LATENCY_S, extent, {}, tmp_path, read, speaks=True)
+    assert {name: [job.told for job in found] for name, found in work.items()} == {
+        **{"expert": [True] * 2, "kinematic": [False] * 2, "policy": [True] * 2, "blank": [False], "command": [False] * 3},
+        **{LEARNT: [True] * 3, "lamp": [False] * 2, "turn": [False] * 2},
+    }
+    assert [(job.policy, job.seed >= FIRST_TRAINED) for job in work[LEARNT]] == [("expert", True)] * 3
+    asked = [each for name in ("lamp", "turn") for job in work[name] if isinstance(job, ProbeJob) for each in job.readings]
+    assert sorted(asked) == read
+    silent = plan_work(junction(Manoeuvre.LEFT), toy, VEHICLE, LATENCY_S, extent, {}, tmp_path)
+    assert {job.key for found in work.values() for job in found if job.told}.isdisjoint(job.key for found in silent.values() for job in found)
+
+
+def test_what_a_sentence_is_taken_for_is_asked_of_those_who_read(toy: Path, red: Scene) -> None:
+    with pytest.raises(PolicyError, match="reads no text"):
+        Asked(open_policy(toy), RIG, red).intent("turn left")
 
 
 @pytest.mark.parametrize("manoeuvre", [Manoeuvre.RIGHT])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_model.words.explanations import Meaning, meaning, read
+from heron_model.words.explanations import Meaning, read
 from heron_vla.consistency import contradiction
 
 SPEEDS_MPS = (0.3, 1.5, 3.0, 5.0, 7.0, 9.0, 11.0)
@@ -45,7 +45,7 @@ class Event:
         said: the sentence.
         reason, turn: the truth, as the expert of `heron_sim` tells it.
         ego: how the car moved.
-        also: further reasons that are true so near this moment that no one could tell; each may be said.
+        also: what else is true so near this moment that no one could tell; each may be said.
         followed: (40, 4) x, y, yaw, speed that followed, in base_link of the moment, or None.
     """
 
@@ -54,8 +54,17 @@ class Event:
     reason: str
     turn: str
     ego: Ego
-    also: tuple[str, ...] = ()
+    also: tuple[Meaning, ...] = ()
     followed: NDArray[np.float64] | None = None
+
+    @property
+    def true(self) -> tuple[Meaning, ...]:
+        """All that may be said."""
+        return Meaning(self.reason, self.turn), *self.also
+
+    def allows(self, reason: str) -> bool:
+        """A reason alone, without a turn, is true."""
+        return any(each.reason == reason for each in self.true)
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,7 @@ class Score:
         agreement: that say the true reason, and the true turn where they say one.
         look_up, majority: agreement of the baselines' reasons.
         consistent: of the events whose motion is known, those that it does not contradict; a sentence that nobody understands counts against.
+        followed: events whose motion is known.
         reasons: true reason → (events, agreement).
         contradictions: what the motion did not show, each with how often, most frequent first.
     """
@@ -113,17 +123,16 @@ class Score:
     look_up: float
     majority: float
     consistent: float
+    followed: int = 0
     reasons: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     contradictions: tuple[tuple[str, int], ...] = ()
 
 
 def agrees(told: Meaning | None, event: Event) -> bool:
-    """What was said is true."""
+    """What was said is true: a reason, and the turn if one is named; of a car that crosses a junction the turn is all there is to say."""
     if told is None:
         return False
-    if told.reason == event.reason:
-        return told.turn in ("follow", event.turn) if told.reason != "turn" else told.turn == meaning("turn", event.turn).turn
-    return told.reason in event.also and told.turn in ("follow", event.turn)
+    return any(told.reason == true.reason and (told.turn == true.turn or (told.turn == "follow" and told.reason != "turn")) for true in event.true)
 
 
 def score(events: Sequence[Event], look_up: LookUp) -> tuple[Score, ...]:
@@ -134,8 +143,8 @@ def score(events: Sequence[Event], look_up: LookUp) -> tuple[Score, ...]:
 def _score(events: Sequence[Event], language: str, look_up: LookUp) -> Score:
     told = [read(event.said, language) for event in events]
     right = [agrees(said, event) for said, event in zip(told, events, strict=True)]
-    looked = [look_up.reason(event.ego) in (event.reason, *event.also) for event in events]
-    majority = [look_up.majority in (event.reason, *event.also) for event in events]
+    looked = [event.allows(look_up.reason(event.ego)) for event in events]
+    majority = [event.allows(look_up.majority) for event in events]
     shown: list[bool] = []
     against: Counter[str] = Counter()
     for said, event in zip(told, events, strict=True):
@@ -152,7 +161,7 @@ def _score(events: Sequence[Event], language: str, look_up: LookUp) -> Score:
     }
     understood = _share([said is not None for said in told])
     shares = (understood, _share(right), _share(looked), _share(majority), _share(shown))
-    return Score(language, len(events), *shares, reasons, tuple(against.most_common()))
+    return Score(language, len(events), *shares, len(shown), reasons, tuple(against.most_common()))
 
 
 def table(scores: Sequence[Score]) -> str:

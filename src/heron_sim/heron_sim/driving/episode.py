@@ -75,6 +75,7 @@ class Episode:
         failures: why it did not pass, a sentence each; empty: passed.
         track: (n, 8) of `TRACK`, every 50 ms.
         explanations: (time_s, what the expert said), on change.
+        scene: (time_s, what the referee would have said of the same truths, had it driven), on change; empty: not supervised.
         changes: (time_s, change) of who drives.
         refused: why plans were refused → times.
         plans: that were made.
@@ -90,6 +91,7 @@ class Episode:
     failures: tuple[str, ...]
     track: NDArray[np.float64]
     explanations: tuple[tuple[float, Explanation], ...] = ()
+    scene: tuple[tuple[float, Explanation], ...] = ()
     changes: tuple[tuple[float, Change], ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
     plans: int = 0
@@ -171,7 +173,7 @@ def drive_episode(
 ) -> Episode:
     """`run_episode` in a given town on a given route."""
     planner = _planner(policy, vehicle, town, route)
-    referee = Expert(town, route, vehicle.model, vehicle.limits) if supervised else None
+    referee = _Referee(Expert(town, route, vehicle.model, vehicle.limits)) if supervised else None
     loop = _Loop(vehicle, World(town, route, scenario, seed, vehicle, START_NS), planner, latency_s, referee, until)
     ticks = round(scenario.seconds * 1e9 / TICK_NS)
     for i in range(ticks):
@@ -194,15 +196,30 @@ def _planner(policy: str | Planner, vehicle: LoopCar, town: Town, route: Route) 
     return lambda truth, state: expert.plan(truth)
 
 
+class _Referee:
+    """An expert that is asked about the truth and drives nothing; what it would say is kept."""
+
+    def __init__(self, expert: Expert) -> None:
+        self._expert = expert
+        self.seen: list[tuple[float, Explanation]] = []
+
+    def plan(self, truth: Truth) -> ExpertPlan:
+        """What it would do."""
+        found = self._expert.plan(truth)
+        if not self.seen or self.seen[-1][1] != found.explanation:
+            self.seen.append((truth.time_s, found.explanation))
+        return found
+
+
 class _Loop:
     """One episode in progress."""
 
     def __init__(
-        self, vehicle: LoopCar, world: World, planner: Planner, latency_s: float, referee: Expert | None, until: Callable[[Truth], bool] | None
+        self, vehicle: LoopCar, world: World, planner: Planner, latency_s: float, referee: _Referee | None, until: Callable[[Truth], bool] | None
     ) -> None:
         self._world, self._planner, self._latency_ns = world, planner, round(latency_s * 1e9)
         self._judge = Judge(world.town, world.route, referee)
-        self._supervised, self._until = referee is not None, until
+        self._referee, self._until = referee, until
         self._listener = planner if isinstance(planner, Listens) else None
         self._ended = ""
         self._assembler = VehicleStateAssembler(vehicle.car)
@@ -273,6 +290,7 @@ class _Loop:
             failures=tuple(self._failures(scenario, driving)),
             track=track,
             explanations=tuple(self._said),
+            scene=tuple(self._referee.seen) if self._referee is not None else (),
             changes=tuple(self._changes),
             refused=self._refused,
             plans=self._plans,
@@ -296,7 +314,7 @@ class _Loop:
     def _observe(self, truth: Truth) -> None:
         ego = truth.ego
         self._judge.observe(truth)
-        if self._supervised and self._judge.interventions:
+        if self._referee is not None and self._judge.interventions:
             self._ended = LATERAL
         elif self._until is not None and self._until(truth):
             self._ended = "enough"

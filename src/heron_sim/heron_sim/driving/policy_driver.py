@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,9 +29,12 @@ from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
 from heron_sim.truth import Truth
 from heron_sim.world import SAID
+from heron_vla.contract import REASON
 from heron_vla.folder import PolicyError, PolicyFolder, load_policy
 from heron_vla.planner import Planner
 from heron_vla.session import Answer, OnnxPolicy
+from heron_vla.speech import Speaker, Speech
+from heron_vla.telling import Telling
 
 Instruct = Callable[[Manoeuvre], tuple[str, str]]
 """What the route asks for → manoeuvre and sentence that the policy is given."""
@@ -105,6 +109,21 @@ class Eyes:
         )
 
 
+@dataclass(frozen=True)
+class Said:
+    """A moment at which the policy explained itself.
+
+    Attributes:
+        time_s: of the truth that it answered to.
+        reason: that it thought.
+        speech: its sentences; empty when it could not speak.
+    """
+
+    time_s: float
+    reason: str
+    speech: Speech
+
+
 class PolicyDriver:
     """Plans for `heron_sim.driving.episode` as a policy does in the car; a call every 100 ms, in order of time.
 
@@ -113,9 +132,18 @@ class PolicyDriver:
         told: what became of sentences → times.
         asked: the last question that the policy was asked.
         answer: to it.
+        said: its explanations, when the car would have told them; empty without a speaker.
     """
 
-    def __init__(self, policy: OnnxPolicy, eyes: Eyes, route: Route, instruct: Instruct = as_the_route_says, plan_every: int = 1) -> None:
+    def __init__(
+        self,
+        policy: OnnxPolicy,
+        eyes: Eyes,
+        route: Route,
+        instruct: Instruct = as_the_route_says,
+        plan_every: int = 1,
+        speaker: Speaker | None = None,
+    ) -> None:
         """For one drive.
 
         Args:
@@ -124,6 +152,7 @@ class PolicyDriver:
             route: whose manoeuvres are the instructions.
             instruct: what the policy is told about them.
             plan_every: only so many calls one plans; in between no pictures are drawn but those that a later plan wants as its past.
+            speaker: says what the policy means; None: nothing is said.
 
         Raises:
             PolicyError: the policy does not know the manoeuvre `follow`.
@@ -134,7 +163,9 @@ class PolicyDriver:
         ago = {round(step * history.step_s * 1e9 / CALL_NS) for step in range(1, history.steps)}
         self._past = {-calls % plan_every for calls in ago}  # calls, counted from one that plans, whose pictures another one wants
         self._calls = -1
-        self._said: Manoeuvre | None = None
+        self._instructed: Manoeuvre | None = None
+        self._speaker, self._telling = speaker, Telling()
+        self.said: list[Said] = []
         self.refused: Counter[str] = Counter()
         self.asked: PolicyInput | None = None
         self.answer: Answer | None = None
@@ -156,15 +187,17 @@ class PolicyDriver:
         blank: bool = False,
         instruct: Instruct = as_the_route_says,
         plan_every: int = 1,
+        speaks: bool = False,
     ) -> PolicyDriver:
-        """The driver of a policy folder; arguments as of `Eyes` and of this class.
+        """The driver of a policy folder; arguments as of `Eyes` and of this class; one that `speaks` explains itself as it does in the car.
 
         Raises:
-            PolicyError: the folder cannot be used.
+            PolicyError: the folder cannot be used, or has no words and should speak.
             RigMismatchError: the rig cannot feed the policy.
         """
         policy = open_policy(path)
-        return cls(policy, Eyes(policy.folder, rig, town, weather, seed, blank), route, instruct, plan_every)
+        speaker = Speaker(policy.folder) if speaks else None
+        return cls(policy, Eyes(policy.folder, rig, town, weather, seed, blank), route, instruct, plan_every, speaker)
 
     def add_state(self, state: VehicleState) -> None:
         """Remembers what the car does; 100 times a second."""
@@ -179,8 +212,8 @@ class PolicyDriver:
                 self._planner.ask(self._eyes.see(truth, self._policy.folder.spec.history.inputs))
             return None
         manoeuvre = self._route.manoeuvre_at(truth.ego.route_s_m)
-        if manoeuvre is not self._said:
-            self._said = manoeuvre
+        if manoeuvre is not self._instructed:
+            self._instructed = manoeuvre
             command, text = self._instruct(manoeuvre)
             self._planner.instruct(Instruction(truth.stamp_ns, command, text))
         asked = self._planner.ask(self._eyes.see(truth))
@@ -194,7 +227,17 @@ class PolicyDriver:
         except PolicyError:
             self.refused["policy"] += 1
             return None
+        self._explain(truth, self.answer)
         return self.answer.points
+
+    def _explain(self, truth: Truth, answer: Answer) -> None:
+        if self._speaker is None or answer.thoughts is None or answer.memory is None or not self._telling.due(truth.stamp_ns, answer.thoughts):
+            return
+        try:
+            speech = self._speaker.say(answer.memory)
+        except PolicyError:  # counts as nothing that anybody understands
+            speech = Speech("", "", False)
+        self.said.append(Said(truth.time_s, answer.thoughts.words[REASON], speech))
 
     def _read(self, asked: PolicyInput) -> None:
         """A sentence counts once the policy has said what it understood, as in the car; from the next plan on."""

@@ -24,9 +24,9 @@ class Line:
 
     Attributes:
         text: what is demanded, for people.
-        demand: the limit.
+        demand: the limit; "": nothing is demanded.
         found: by the policy, the kinematic baseline and the expert; "": not measured.
-        kept: None: nothing was measured.
+        kept: None: nothing was measured, or nothing is demanded.
     """
 
     text: str
@@ -41,9 +41,11 @@ class Evaluation:
 
     Attributes:
         rows: see there; a group that was not done is missing.
+        words: lines on what the policy says and understands, judged by who can read it; of one that reads and speaks.
     """
 
     rows: Mapping[str, Sequence[Row]]
+    words: Sequence[Line] = ()
 
     def figures(self, who: str) -> Figures | None:
         """Of `policy`, `kinematic`, `expert` or `blank`; None: not driven."""
@@ -65,7 +67,7 @@ class Evaluation:
 
     def lines(self) -> list[Line]:
         """Everything that is demanded, in order."""
-        return [*self._promises(), *self._turns(), *self._probes()]
+        return [*self._promises(), *self._turns(), *self._probes(), *self.words]
 
     @property
     def kept(self) -> bool:

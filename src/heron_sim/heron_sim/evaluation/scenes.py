@@ -21,7 +21,9 @@ from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.route import Route, Turn
 from heron_sim.roads.town import Town
 from heron_sim.truth import Lamp, Truth
+from heron_vla.contract import INTENT
 from heron_vla.folder import PolicyError
+from heron_vla.language import Tokens
 from heron_vla.planner import Planner
 from heron_vla.session import OnnxPolicy
 
@@ -122,14 +124,32 @@ class Asked:
         Raises:
             PolicyError: the policy cannot plan here, and why.
         """
-        key = tuple(sorted((lamps or {}).items()))
+        return self._policy.plan(self._request(manoeuvre, text, lamps or {}))
+
+    def intent(self, text: str) -> str:
+        """What the policy takes a sentence for, the manoeuvre being `follow`; as in the car, `too_long` or `unknown` where it cannot read it.
+
+        Raises:
+            PolicyError: the policy reads nothing, or cannot be asked here.
+        """
+        folder = self._policy.folder
+        if folder.language is None:
+            raise PolicyError(f"policy {folder.spec.name} reads no text")
+        read = folder.language.read(text)
+        if not isinstance(read, Tokens):
+            return read
+        thoughts = self._policy.answer(self._request(Manoeuvre.FOLLOW, text, {})).thoughts
+        assert thoughts is not None  # it has a language
+        return thoughts.words[INTENT]
+
+    def _request(self, manoeuvre: Manoeuvre, text: str, lamps: Mapping[int, Lamp]) -> PolicyInput:
+        key = tuple(sorted(lamps.items()))
         if key not in self._requests:
-            found = self._look(lamps or {})
+            found = self._look(lamps)
             if isinstance(found, str):
                 raise PolicyError(f"{self._policy.folder.path}: no plan at a single moment: {found}")
             self._requests[key] = found
-        command = self._policy.folder.command(manoeuvre.value)
-        return self._policy.plan(replace(self._requests[key], command=command, text=text))
+        return replace(self._requests[key], command=self._policy.folder.command(manoeuvre.value), text=text)
 
     def _look(self, lamps: Mapping[int, Lamp]) -> PolicyInput | str:
         scene, history = self._scene, self._policy.folder.spec.history

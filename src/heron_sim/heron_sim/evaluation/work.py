@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,11 +20,14 @@ TURNS = (Manoeuvre.LEFT, Manoeuvre.RIGHT, Manoeuvre.STRAIGHT)
 JUNCTION_S, JUNCTION_MPS = 40.0, 7.0
 FIRST_TRAINED = 50_000  # towns from this seed on are for training: see `heron_model.town.config`
 LANGUAGES = ("en", "ja")
-POLICY, BLANK, COMMAND, LAMP, TURN = "policy", "blank", "command", "lamp", "turn"
+POLICY, BLANK, COMMAND, LAMP, TURN, LEARNT = "policy", "blank", "command", "lamp", "turn", "learnt"
 BASELINES = (("expert", "expert"), ("kinematic", "kinematic"))
 
 Sentences = Mapping[str, Mapping[Manoeuvre, Sequence[str]]]
 """Language → manoeuvre → sentences that ask for it and that no policy was trained with; may be empty."""
+
+Reading = tuple[str, str, str]
+"""Language, intent, and a sentence that asks for it and that no policy was trained with."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,14 @@ class Extent:
         blank: of the seeds, that are driven with black pictures.
         junctions: seeds of single junctions; each is driven with every manoeuvre, by command and by a sentence of each language.
         probes: seeds at which single moments are asked about.
+        learnt: drives of the expert in towns of the training, from which explanations are looked up without looking; of a policy that speaks.
     """
 
     seeds: tuple[int, ...]
     blank: int = 4
     junctions: int = 8
     probes: int = 12
+    learnt: int = 16
 
     def __post_init__(self) -> None:
         known = [seed for seed in self.seeds if seed >= FIRST_TRAINED]
@@ -55,11 +61,13 @@ class ProbeJob(Job):
     Attributes:
         kind: `lamp` or `turn`.
         sentences: (language, a sentence for each of `TURNS`), for `turn`.
+        readings: sentences whose intent the policy is asked for.
         picture: where the first scene is drawn, with the paths of two instructions; None: it is not.
     """
 
     kind: str = LAMP
     sentences: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    readings: tuple[Reading, ...] = ()
     picture: Path | None = None
 
 
@@ -72,7 +80,15 @@ def junction(manoeuvre: Manoeuvre) -> Scenario:
 
 
 def plan_work(
-    scenario: Scenario, policy: Path, vehicle: Path, latency_s: float, extent: Extent, sentences: Sentences, out: Path
+    scenario: Scenario,
+    policy: Path,
+    vehicle: Path,
+    latency_s: float,
+    extent: Extent,
+    sentences: Sentences,
+    out: Path,
+    readings: Sequence[Reading] = (),
+    speaks: bool = False,
 ) -> dict[str, list[Job]]:
     """All jobs of an evaluation by what they are for, in the order in which they are done.
 
@@ -84,12 +100,20 @@ def plan_work(
         extent: how much.
         sentences: to be told; a language without any is left out.
         out: folder of pictures.
+        readings: to be understood, spread over the moments that are asked about.
+        speaks: the policy explains itself, and what it says in the drives that are counted is kept, beside what the expert says.
 
     Raises:
         PolicyError: the policy's folder cannot be used.
     """
     path, seeds, at = str(policy), list(extent.seeds), list(range(extent.junctions))
-    work = {who: jobs([scenario], seeds, driver, vehicle, latency_s, supervised=True) for who, driver in (*BASELINES, (POLICY, path))}
+    work = {
+        who: jobs([scenario], seeds, driver, vehicle, latency_s, supervised=True, told=speaks and who != "kinematic")
+        for who, driver in (*BASELINES, (POLICY, path))
+    }
+    if speaks:
+        trained = list(range(FIRST_TRAINED, FIRST_TRAINED + extent.learnt))
+        work[LEARNT] = jobs([scenario], trained, "expert", vehicle, latency_s, told=True)
     work[BLANK] = jobs([scenario], seeds[: extent.blank], path, vehicle, latency_s, supervised=True, blank=True)
     ways, code = [junction(manoeuvre) for manoeuvre in TURNS], code_digest(vehicle, path)
     work[COMMAND] = jobs(ways, at, path, vehicle, latency_s, supervised=True, first_turn=True, sentence="")
@@ -98,8 +122,8 @@ def plan_work(
         like = [job for job in work[COMMAND] if job.scenario.name in told]
         work[language] = [signed(replace(job, sentence=told[job.scenario.name][job.seed % len(told[job.scenario.name])]), code) for job in like]
     made = jobs([scenario], [0], path, vehicle, latency_s)
-    work[LAMP] = _probes(LAMP, scenario, extent.probes, made[0], {}, None)
-    work[TURN] = _probes(TURN, ways[0], extent.probes, made[0], sentences, out)
+    work[LAMP] = _probes(LAMP, scenario, extent.probes, made[0], {}, readings[::2], None)
+    work[TURN] = _probes(TURN, ways[0], extent.probes, made[0], sentences, readings[1::2], out)
     return {name: found for name, found in work.items() if found}
 
 
@@ -109,7 +133,12 @@ def do(job: Job) -> Row:
 
 
 def probe(job: ProbeJob) -> Row:
-    """Asks the policy about the moments of one seed → a row with `changes`: name → metres that its plan changed, of each scene."""
+    """Asks the policy about the moments of one seed.
+
+    Returns:
+        A row with `changes`: name → metres that its plan changed, of each scene; and `readings`: (language, intent, sentence, what it was
+        taken for).
+    """
     from heron_control.proving_ground.closed_loop import LoopCar
     from heron_core.rig import load_rig
     from heron_sim.driving.policy_driver import open_policy
@@ -120,6 +149,7 @@ def probe(job: ProbeJob) -> Row:
     begin = time.perf_counter()
     row: Row = {"scenario": job.scenario.name, "seed": job.seed, "policy": job.policy, "fingerprint": job.fingerprint}
     changes: dict[str, list[float]] = {}
+    readings: list[tuple[str, str, str, str]] = []
     faults: list[str] = []
     try:
         vehicle, rig, policy = LoopCar.load(job.vehicle), load_rig(job.vehicle / "rig.yaml"), open_policy(Path(job.policy))
@@ -127,6 +157,7 @@ def probe(job: ProbeJob) -> Row:
         wanted = before_red(town, route) if job.kind == LAMP else before_turn(route)
         for scene in find_scenes(vehicle, town, route, job.scenario.config, job.seed, job.latency_s, wanted):
             asked = Asked(policy, rig, scene)
+            readings += [(language, intent, sentence, asked.intent(sentence)) for language, intent, sentence in job.readings]
             if job.kind == LAMP:
                 changes.setdefault(LAMP, []).append(probe_lamp(asked, scene))
             elif len(scene.choices()) > 1:
@@ -144,6 +175,7 @@ def probe(job: ProbeJob) -> Row:
         row["traceback"] = traceback.format_exc()
     return row | {
         "changes": changes,
+        "readings": readings,
         "failures": faults,
         "passed": not faults,
         "seconds": 0.0,
@@ -152,7 +184,7 @@ def probe(job: ProbeJob) -> Row:
     }
 
 
-def _probes(kind: str, scenario: Scenario, count: int, like: Job, sentences: Sentences, out: Path | None) -> list[Job]:
+def _probes(kind: str, scenario: Scenario, count: int, like: Job, sentences: Sentences, readings: Sequence[Reading], out: Path | None) -> list[Job]:
     found: list[Job] = []
     shared: dict[str, Any] = {each.name: getattr(like, each.name) for each in fields(Job)}
     for seed in range(count):
@@ -161,6 +193,9 @@ def _probes(kind: str, scenario: Scenario, count: int, like: Job, sentences: Sen
             for language, by_turn in sentences.items()
             if all(by_turn.get(turn) for turn in TURNS)
         )
-        named = {"scenario": scenario, "seed": seed, "fingerprint": f"{like.fingerprint} {kind} {told!r}"}
-        found.append(ProbeJob(**(shared | named), kind=kind, sentences=told, picture=out / f"two_paths_{seed}.png" if out else None))
+        mine = tuple(readings[seed::count])
+        asked = hashlib.sha256(f"{told!r} {mine!r}".encode()).hexdigest()[:16]
+        named = {"scenario": scenario, "seed": seed, "fingerprint": f"{like.fingerprint} {kind} {asked}"}
+        picture = out / f"two_paths_{seed}.png" if out else None
+        found.append(ProbeJob(**(shared | named), kind=kind, sentences=told, readings=mine, picture=picture))
     return found
