@@ -5,46 +5,16 @@ import json
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
+from toy_drives import CONFIG, SMALL, drives
 
 from heron_model import hugging_face
-from heron_model.config import LanguageConfig, ModelConfig, VisionConfig
 from heron_model.general import text_samples
-from heron_model.layout import views
-from heron_model.sample_writer import blank, describe_folder, encode, write_rows
 from heron_model.train import run
-from heron_model.train.config import MixtureConfig, SourceConfig, TrainConfig
+from heron_model.train.config import MixtureConfig, SourceConfig
 from heron_model.train.errors import CheckpointError, DataError
-from heron_model.train.run import Lesson, train_model, train_settings
-from heron_vla.kinematic import constant_turn
-
-SMALL = ModelConfig(
-    vision=VisionConfig(hidden=32, layers=1, heads=2, intermediate=32),
-    language=LanguageConfig(hidden=32, layers=1, heads=2, kv_heads=1, intermediate=32),
-    signal_channels=16,
-    plan_queries=2,
-)
-CONFIG = TrainConfig(samples=16, batch=4, epoch_samples=8, warm_up=4, checkpoint_min=0.0, log_s=0.0)
-
-
-def drives(folder, files=3, rows=4, seed=0):
-    """Cars on arcs; the pictures are flat and tell the turn."""
-    folder.mkdir()
-    random = np.random.default_rng(seed)
-    for file in range(files):
-        made = []
-        for index in range(rows):
-            speed, rate = random.uniform(3, 12), random.uniform(-0.3, 0.3)
-            row = blank(index) | {"labelled": True, "manoeuvre": "follow", "reason": "cruise", "english": "Driving on.", "japanese": "進みます。"}
-            row |= {"trajectory": constant_turn(speed, rate).reshape(-1).tolist(), "ego_hist": [speed, rate, 0.0] * 8, "past": max(index - 1, 0)}
-            grey = int(128 + 300 * rate)
-            row |= {f"view_{i}": encode(np.full((3, view.height, view.width), grey, np.uint8), 90) for i, view in enumerate(views())}
-            made.append(row)
-        write_rows(folder / f"drive_{file}.parquet", made)
-    describe_folder(folder, views(), "test")
-    return folder
+from heron_model.train.run import Lesson, train_model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,7 +37,7 @@ def folders(tmp_path_factory):
 def trained(folders, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
     lesson = Lesson(MixtureConfig((SourceConfig(folders[0], 3.0), SourceConfig(folders[1], 1.0))))
-    return out, lesson, train_model(SMALL, lesson, CONFIG, out, command=["./heron", "model", "train"])
+    return out, lesson, train_model(SMALL, lesson, CONFIG, out, more=lambda report: {"steps": {"1": report["samples"]}})
 
 
 def test_it_trains_on_drives_and_text_and_measures_what_was_held_out(trained):
@@ -82,7 +52,7 @@ def test_it_trains_on_drives_and_text_and_measures_what_was_held_out(trained):
 
 def test_the_checkpoint_opens_again_and_says_where_it_comes_from(trained):
     found = hugging_face.load(trained[0] / "model")
-    assert found.provenance["command"] == "./heron model train" and "8 drives" not in found.provenance["data"]
+    assert found.provenance["steps"] == {"1": 16} and "8 drives" not in found.provenance["data"]
     assert found.provenance["data"].startswith("9 samples of drives, general; sha256 ")
     assert found.provenance["recipe"]["samples"] == 16 and "model.ade_4s" in found.provenance["metrics"]
     weights = {name: value for name, value in found.model.state_dict().items() if name != "speech_head.weight"}
@@ -112,10 +82,3 @@ def test_data_that_cannot_be_trained_on(folders, tmp_path):
         train_model(SMALL, Lesson(MixtureConfig((SourceConfig(single),))), CONFIG, tmp_path / "b")
     with pytest.raises(DataError, match="none of the sources holds drives"):
         train_model(SMALL, Lesson(MixtureConfig((SourceConfig(folders[1]),))), CONFIG, tmp_path / "c")
-
-
-def test_settings_of_a_preset(tmp_path):
-    (tmp_path / "1b.yaml").write_text("learning_rate: 0.00001\nprecision: bf16\n")
-    settings = train_settings("1b", tmp_path, minutes=3.0, batch=None)
-    assert (settings.learning_rate, settings.precision, settings.minutes, settings.batch) == (1e-5, "bf16", 3.0, TrainConfig().batch)
-    assert train_settings("tiny", tmp_path) == TrainConfig()

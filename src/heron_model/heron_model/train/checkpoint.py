@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def read_progress(folder: Path, identity: dict[str, Any]) -> Progress:
         kept, progress = content["identity"], content["progress"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: no checkpoint that can be read ({error}); remove {folder} to go on from the one before") from error
-    differing = list(_differences(kept, json.loads(json.dumps(identity))))
+    differing = list(differences(kept, json.loads(json.dumps(identity))))
     if differing:
         raise CheckpointError(f"{folder}: made by another run: {'; '.join(differing[:5])}. Give the same arguments, or train into another folder")
     try:
@@ -153,6 +154,15 @@ def load_weights(path: Path, model: nn.Module) -> None:
         raise CheckpointError(f"{path}: weights of another architecture: {' '.join(lines)[:400]}") from error
 
 
+def differences(kept: Any, wanted: Any, where: str = "") -> Iterator[str]:
+    """What differs between two JSON values, by name."""
+    if isinstance(kept, dict) and isinstance(wanted, dict):
+        for key in sorted(kept.keys() | wanted.keys()):
+            yield from differences(kept.get(key), wanted.get(key), f"{where}.{key}" if where else key)
+    elif kept != wanted:
+        yield f"{where} was {kept!r}, now {wanted!r}"
+
+
 def _names(model: nn.Module, optimiser: torch.optim.Optimizer) -> dict[torch.Tensor, str]:
     names = {parameter: name for name, parameter in model.named_parameters()}
     return {parameter: names[parameter] for group in optimiser.param_groups for parameter in group["params"]}
@@ -174,11 +184,3 @@ def _restore(model: nn.Module, optimiser: torch.optim.Optimizer, tensors: dict[s
         if key != "step" and value.shape != by_name[name].shape:
             raise ValueError(f"{full} is {tuple(value.shape)}, expected {tuple(by_name[name].shape)}")
         optimiser.state[by_name[name]][key] = value.cpu() if key == "step" else value  # as torch keeps it
-
-
-def _differences(kept: Any, wanted: Any, where: str = "") -> Any:
-    if isinstance(kept, dict) and isinstance(wanted, dict):
-        for key in sorted(kept.keys() | wanted.keys()):
-            yield from _differences(kept.get(key), wanted.get(key), f"{where}.{key}" if where else key)
-    elif kept != wanted:
-        yield f"{where} was {kept!r}, now {wanted!r}"

@@ -83,7 +83,8 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low, high in (
+        check_ranges(
+            self,
             ("samples", 1, 10**12),
             ("minutes", 0.0, 1e6),
             ("batch", 1, 1_000_000),
@@ -99,7 +100,45 @@ class TrainConfig:
             ("threads", 0, 1024),
             ("held_out_samples", 1, 10**9),
             ("seed", 0, 2**63 - 1),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} = {value}, allowed {low} .. {high}")
+        )
+
+
+@dataclass(frozen=True)
+class RoundConfig:
+    """One round of correction (DAgger): the policy so far drives, the expert says what it would do, and training goes on with that too.
+
+    Attributes:
+        drives: of the policy, each in a town of its own.
+        samples: trained on in this round.
+        learning_rate: after the warm-up.
+        warm_up: samples during which the rate rises from zero.
+        share: of the samples, those that corrections give, of this round and the rounds before; the rest is what the base was trained on.
+    """
+
+    drives: int = 100
+    samples: int = 50_000
+    learning_rate: float = 5e-4
+    warm_up: int = 500
+    share: float = 0.35
+
+    def __post_init__(self) -> None:
+        check_ranges(
+            self,
+            ("drives", 1, 10_000),  # the towns of a round have as many seeds
+            ("samples", 1, 10**12),
+            ("learning_rate", 0.0, 10.0),
+            ("warm_up", 0, 10**12),
+            ("share", 0.01, 0.99),
+        )
+
+
+def check_ranges(config: object, *ranges: tuple[str, float, float]) -> None:
+    """Whether values of `config` lie where they may: name, lowest, highest of each.
+
+    Raises:
+        ValueError: one does not (or is no number).
+    """
+    for name, low, high in ranges:
+        value = getattr(config, name)
+        if not low <= value <= high:
+            raise ValueError(f"{name} = {value}, allowed {low} .. {high}")

@@ -34,11 +34,11 @@ from heron_model.train.optimiser import MovingAverage, learning_rate, make_optim
 from heron_model.train.sampler import Draw, MixtureSampler, State
 
 WEIGHTS, REPORT = "weights.safetensors", "report.json"
+FREE = ("log_s", "checkpoint_min", "threads")  # settings that may change when a run goes on
 BAD_IN_A_ROW = 3  # losses that are no numbers, until the run stops
 _MEASURED, _UNMEASURED = 8, 3  # steps, to find how many samples fit into minutes
 _CURVES_S = 60.0  # between two drawings
 _STEP = 3  # purpose of random numbers, beside those of the sampler
-_FREE = ("log_s", "checkpoint_min", "threads")  # settings that may change when a run goes on
 
 Losses = Callable[[Any, Mapping[str, Tensor]], Mapping[str, Tensor]]
 Evaluate = Callable[[nn.Module], dict[str, Any]]
@@ -81,7 +81,7 @@ class Trainer:
         self._optimiser = make_optimiser(self._plain, config)
         self._average = MovingAverage(self._plain, config.ema) if config.ema else None
         self._batches = Batches(task.sampler, task.read, task.name, self._accelerator.process_index, self._accelerator.num_processes)
-        kept = {name: value for name, value in asdict(config).items() if name not in _FREE}
+        kept = {name: value for name, value in asdict(config).items() if name not in FREE}
         shapes = {name: list(value.shape) for name, value in self._plain.state_dict().items()}
         self._identity = {**task.identity, "train": kept, "sources": list(task.sampler.sizes), "shapes": shapes}
         self._seconds: dict[str, float] = {}

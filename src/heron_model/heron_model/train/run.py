@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 
 from heron_bag.attachments import code_version
-from heron_core.settings import from_mapping, load_yaml
 from heron_model import hugging_face
 from heron_model.config import ModelConfig
 from heron_model.lora import add_adapters
@@ -55,15 +53,13 @@ class Lesson:
         return [source.folder for source in self.mixture.sources]
 
 
-def train_settings(preset: str, folder: Path, **changed: Any) -> TrainConfig:
-    """Settings of a preset: `<folder>/<preset>.yaml` over the defaults if there is such a file, and `changed` over both (None: unchanged)."""
-    path = folder / f"{preset}.yaml"
-    values = load_yaml(path) if path.is_file() else {}
-    return from_mapping(TrainConfig, values | {name: value for name, value in changed.items() if value is not None}, str(path))
-
-
 def train_model(
-    preset: ModelConfig, lesson: Lesson, config: TrainConfig, out: Path, resume: bool = False, command: Sequence[str] = ()
+    preset: ModelConfig,
+    lesson: Lesson,
+    config: TrainConfig,
+    out: Path,
+    resume: bool = False,
+    more: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda report: {},
 ) -> dict[str, Any]:
     """Trains; `out` then holds `model/` (a checkpoint for export), curves.png, metrics.jsonl and report.json.
 
@@ -73,7 +69,7 @@ def train_model(
         config: settings.
         out: folder of the run.
         resume: go on with a stopped run.
-        command: that started it, for the model's provenance.
+        more: report of `Trainer.run` → what else the model's provenance says.
 
     Returns:
         the report of `Trainer.run`, and `checkpoint`, the folder `model/`.
@@ -97,8 +93,8 @@ def train_model(
     provenance = {
         "data": f"{sum(task.sampler.sizes):,} samples of {', '.join(folder.name for folder in lesson.folders)}; sha256 {task.identity['data']}",
         "recipe": {**dataclasses.asdict(config), "samples": report["samples"]},
-        "command": shlex.join(command),
         "code": code_version(),
+        **more(report),
         "metrics": _metrics(report),
     }
     hugging_face.save(model, out / TOKENIZER, out / CHECKPOINT, provenance)
