@@ -23,7 +23,7 @@ EXAMPLES = {
     "bench": ("./heron bench",),
     "camera": ("./heron camera undistort PHOTOS --calibration CALIBRATION --out OUT",),
     "control": ("./heron control tune --out OUT",),
-    "model": ("./heron model train --preset tiny --out RUN", "./heron model eval RUN/policy --seeds 0:20 --out OUT"),
+    "model": ("./heron model train --preset tiny --out RUN", "./heron model eval RUN/policy --out OUT"),
     "sim": ("./heron sim list", "./heron sim matrix town traffic_guide --seeds 0:20 --out OUT"),
     "test": ("./heron test", "./heron test --slow -k lockstep"),
     "setup": ("./heron setup",),

@@ -33,7 +33,8 @@ def told(episode: Episode, said: Sequence[Said] | None) -> dict[str, Any]:
     if len(track) < 2:  # ended at once
         found = []
     elif said is None:
-        found = [(time_s, each.reason.value, each.english, each.japanese) for time_s, each in episode.explanations]
+        changes = episode.explanations[1:]  # the first was said before anything had changed
+        found = [(time_s, each.reason.value, each.english, each.japanese) for time_s, each in changes]
     else:
         found = [(each.time_s, each.reason, each.speech.english, each.speech.japanese) for each in said]
     return {
