@@ -12,6 +12,7 @@ from heron_sim.driving.episode import TRACK, Episode
 from heron_sim.driving.explain import Explanation
 from heron_sim.driving.policy_driver import Said
 from heron_vla.consistency import driven
+from heron_vla.telling import STABLE_NS
 
 DIGITS = 3  # millimetres and milliseconds are enough
 
@@ -21,7 +22,7 @@ def told(episode: Episode, said: Sequence[Said] | None) -> dict[str, Any]:
 
     Args:
         episode: that was driven.
-        said: what the policy said; None: the expert drove, and what it said stands in the episode.
+        said: what the policy said; None: the expert drove, and its own explanations are taken as if a car had told them.
 
     Returns:
         said: each explanation: time_s, reason, english, japanese; how the car moved (speed_mps, accel_mps2, yaw_rate_rps); followed: (40, 4) x, y,
@@ -33,8 +34,7 @@ def told(episode: Episode, said: Sequence[Said] | None) -> dict[str, Any]:
     if len(track) < 2:  # ended at once
         found = []
     elif said is None:
-        changes = episode.explanations[1:]  # the first was said before anything had changed
-        found = [(time_s, each.reason.value, each.english, each.japanese) for time_s, each in changes]
+        found = [(time_s, each.reason.value, each.english, each.japanese) for time_s, each in _when_told(episode)]
     else:
         found = [(each.time_s, each.reason, each.speech.english, each.speech.japanese) for each in said]
     return {
@@ -45,6 +45,13 @@ def told(episode: Episode, said: Sequence[Said] | None) -> dict[str, Any]:
         "scene": [_line(time_s, each) for time_s, each in episode.scene],
         "until_s": round(float(track[-1, 0]), DIGITS) if len(track) else 0.0,
     }
+
+
+def _when_told(episode: Episode) -> list[tuple[float, Explanation]]:
+    """The expert's changes of mind when a car would tell them (`heron_vla.telling`), if they last so long; what it began with is no change."""
+    said, stable_s = episode.explanations, STABLE_NS / 1e9
+    ends = [*(time_s for time_s, _ in said), float(episode.track[-1, 0])][1:]
+    return [(time_s + stable_s, each) for (time_s, each), end_s in list(zip(said, ends, strict=True))[1:] if end_s >= time_s + stable_s]
 
 
 def _line(time_s: float, said: Explanation) -> tuple[float, str, str]:
