@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gc
 import json
 import re
 from collections import Counter
@@ -14,6 +15,7 @@ from toy_drives import CONFIG, SMALL, drive, drives
 
 from heron_model import hugging_face
 from heron_model.layout import views
+from heron_model.sample_reader import Samples
 from heron_model.sample_writer import describe_folder
 from heron_model.samples import FILE
 from heron_model.town.config import TownDataConfig
@@ -44,6 +46,7 @@ class Workshop:
     def drive(self, folder, config, policy):
         folder.mkdir(exist_ok=True)
         assert (policy is not None) == (config.policy_share == 1.0)
+        assert not any(type(each) is Samples for each in gc.get_objects())  # drives need the room of what was trained on
         for seed in range(config.first_seed, config.first_seed + config.drives):
             path = folder / f"drive_{seed:08d}.parquet"
             if not path.exists():
