@@ -128,6 +128,7 @@ def test_the_policy_says_where_it_comes_from(whole):
         "6": "training from the model of step 4: 4 samples at 0.0005 after 0, 65% of samples, 18% of samples_1, 18% of samples_2, seed 0",
     }
     assert again == "./heron model train --out RUN"
+    assert any("simulated world only" in limit for limit in told["limits"])
     assert told["data"].startswith("16 samples of samples, samples_1, samples_2;")  # the last drive of each is held out
     first = yaml.safe_load((whole[0] / "round_1" / "policy" / "policy.yaml").read_text())["provenance"]["steps"]
     assert first == {**{number: steps[number] for number in "1234"}, "again": again}

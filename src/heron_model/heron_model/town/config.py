@@ -21,7 +21,7 @@ class TownDataConfig:
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
     """
 
-    drives: int = 320
+    drives: int = 280
     first_seed: int = 100_000
     seconds: float = 60.0
     plan_s: float = 0.1

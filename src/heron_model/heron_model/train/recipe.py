@@ -34,6 +34,12 @@ from heron_model.train.steps import Steps
 
 SAMPLES, BASE, ROUND, MODEL, POLICY = "samples", "base", "round", CHECKPOINT, "policy"  # folders of a run
 TRAINING, EXPORT = "training", "export"  # parts of the table of times
+LIMITS = (
+    "Learnt in the simulated world only: never on a real road, never in a real car.",
+    "Traffic keeps left; town streets; day and dusk, dry and rain. Night, fog and work zones were not trained.",
+    "Sentences outside the grammar of heron_model/words are understood by chance. An explanation says what it thinks, which may be wrong.",
+)
+"""Of every model whose samples are all from the world; a card has them."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +181,8 @@ class _Run:
             self.steps.at_least(part, sum(report["seconds"].values()))
             text = f"{self._how(lesson, config, report)}, {self.steps.minutes(part):.1f} min"
             steps = {str(number): each for number, each in enumerate([*self.told, text], 1)}
-            return {"steps": {**steps, "again": shlex.join(recipe.command)}}
+            limits = {"limits": list(LIMITS)} if isinstance(recipe.data, TownDataConfig) else {}
+            return {"steps": {**steps, "again": shlex.join(recipe.command)}, **limits}
 
         def work() -> dict[str, Any]:
             self._means.say(f"{part}: on {', '.join(source.name for source in lesson.folders)}")
