@@ -45,4 +45,5 @@ def test_rounds_that_are_refused(tmp_path, rounds, text):
 
 
 def test_the_tiny_preset_learns_from_its_mistakes():
-    assert len(round_settings("tiny", SHIPPED)) >= 1 and train_settings("tiny", SHIPPED).batch == 32
+    assert round_settings("tiny", SHIPPED)
+    assert train_settings("tiny", SHIPPED) != TrainConfig()
