@@ -161,7 +161,7 @@ class DriveHeron(nn.Module):
             stack = [images[spec.name], *(images[f"{spec.name}_past{k + 1}"] for k in range(spec.past))]
             batch, views = stack[0].shape[:2]
             now, *past = [normalised(each.flatten(0, 1), self.ego_scale.dtype) for each in stack]
-            if self.training:  # convolutions of a CPU learn faster with channels last
+            if self.training:  # convolutions learn faster with channels last
                 now, *past = [each.contiguous(memory_format=torch.channels_last) for each in (now, *past)]
             patches, seen = self.eyes(spec, now, past)
             tokens.append((seen.unflatten(0, (batch, views)) + self.cameras[spec.name]).flatten(1, 2))

@@ -1,7 +1,6 @@
 """A whole recipe, with a world and an export of a few lines: all steps, killed at each of them, refused where it does not fit."""
 
 import dataclasses
-import functools
 import gc
 import json
 import re
@@ -26,6 +25,8 @@ from heron_model.train.errors import CheckpointError, DataError
 from heron_model.train.recipe import Means, Recipe, run_recipe
 from heron_model.train.sources import labelled
 from heron_model.train.steps import Steps
+
+pytestmark = pytest.mark.usefixtures("one_tokenizer")
 
 ROUNDS = (RoundConfig(drives=2, samples=8, learning_rate=2e-4, warm_up=2, share=0.25), RoundConfig(drives=2, samples=4, warm_up=0))
 AGAIN = ("./heron", "model", "train", "--out", "RUN")
@@ -74,16 +75,8 @@ class Workshop:
         self.done[what] += 1
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_tokenizer():
-    """It takes longer to train than these models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "train_tokenizer", functools.cache(run.train_tokenizer))
-        yield
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, one_tokenizer):
     """A run that nobody disturbed."""
     out, workshop = tmp_path_factory.mktemp("whole"), Workshop()
     return out, workshop, run_recipe(WHOLE, out, workshop.means)

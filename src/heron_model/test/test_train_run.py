@@ -1,6 +1,5 @@
 """A small DriveHeron, from folders of samples to a checkpoint that opens again; with general text among the sources."""
 
-import functools
 import json
 import math
 from dataclasses import replace
@@ -11,18 +10,11 @@ from toy_drives import CONFIG, SMALL, drives
 
 from heron_model import hugging_face
 from heron_model.general import text_samples
-from heron_model.train import run
 from heron_model.train.config import MixtureConfig, SourceConfig
 from heron_model.train.errors import CheckpointError, DataError
 from heron_model.train.run import Lesson, train_model
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_tokenizer():
-    """It takes longer to train than these models."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "train_tokenizer", functools.cache(run.train_tokenizer))
-        yield
+pytestmark = pytest.mark.usefixtures("one_tokenizer")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +26,7 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(folders, tmp_path_factory):
+def trained(folders, tmp_path_factory, one_tokenizer):
     out = tmp_path_factory.mktemp("run")
     lesson = Lesson(MixtureConfig((SourceConfig(folders[0], 3.0), SourceConfig(folders[1], 1.0))))
     return out, lesson, train_model(SMALL, lesson, CONFIG, out, more=lambda report: {"steps": {"1": report["samples"]}})

@@ -13,7 +13,6 @@ class TownDataConfig:
         drives: how many, each in a town of its own.
         first_seed: of the first; the next have the next. Seeds below 50,000 are held out: nothing is ever learnt from their towns.
         seconds: of each.
-        plan_s: between two plans.
         quiet_s: mean time between disturbances; 0: none.
         aside_m: standard deviation of the places beside the route that the car is led to.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
@@ -24,7 +23,6 @@ class TownDataConfig:
     drives: int = 280
     first_seed: int = 100_000
     seconds: float = 60.0
-    plan_s: float = 0.1
     quiet_s: float = 4.0
     aside_m: float = 0.6
     turned_rad: float = 0.08

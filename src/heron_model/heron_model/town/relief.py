@@ -23,17 +23,12 @@ DIFFERS_AT, DIFFERS_M = 19, (1.0, 0.3)  # point of 2 s; metres ahead and aside f
 
 
 class Relief:
-    """Asked every 100 ms with the truth and the expert's plan.
-
-    Attributes:
-        count: times that the expert took the wheel.
-    """
+    """Asked every 100 ms with the truth and the expert's plan."""
 
     def __init__(self, route: Route) -> None:
         self._route = route
         self._since_s: float | None = None
         self._stuck_s: float | None = None
-        self.count = 0
 
     def needed(self, truth: Truth, plan: ExpertPlan) -> bool:
         """The expert drives now."""
@@ -45,7 +40,6 @@ class Relief:
         if self._since_s is None:
             if lost or plan.explanation.reason is Reason.BRAKE_HARD or self._is_stuck(truth, plan):
                 self._since_s, self._stuck_s = truth.time_s, None
-                self.count += 1
         elif truth.time_s - self._since_s > LEAST_S and (passing or (abs(aside_m) < BACK_M and turned < BACK_RAD)):
             self._since_s = None
         return self._since_s is not None

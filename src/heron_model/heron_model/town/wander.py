@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_sim.driving.expert_path import BLEND_MIN_M, BLEND_S
+from heron_sim.driving.expert_path import blend, blend_length
 
 F64 = NDArray[np.float64]
 
@@ -63,15 +63,12 @@ class Wander:
         """
         path = np.vstack([np.zeros(2), points[:, :2].astype(np.float64)])
         along = np.cumsum(np.hypot(*np.diff(path, axis=0).T))
-        length = max(BLEND_MIN_M, BLEND_S * speed_mps)
+        length = blend_length(speed_mps)
         here = float(self.at(s_m))
         slope = float(self.at(s_m + STEP_M) - self.at(s_m - STEP_M)) / (2.0 * STEP_M)
 
         def aside(x: F64) -> F64:
-            u = np.clip(x / length, 0.0, 1.0)
-            cube = u * u * u
-            kept = here * (1.0 - cube * (10.0 - u * (15.0 - 6.0 * u))) + slope * length * (u - cube * (6.0 - u * (8.0 - 3.0 * u)))
-            found: F64 = self.at(s_m + x) - kept
+            found: F64 = self.at(s_m + x) - blend(here, slope, length, np.minimum(x / length, 1.0))
             return found
 
         shift = aside(along)

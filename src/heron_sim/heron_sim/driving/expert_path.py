@@ -66,7 +66,8 @@ class PathAhead:
         first_slope = float(wished[1] - wished[0]) / GRID_M
         slope = math.tan(min(max(self.heading_rad, -1.0), 1.0)) * (1.0 - float(curvature[0]) * self.offset_m)
         away = self.offset_m - float(wished[0])
-        offset = wished + _blend(away, slope - first_slope, max(BLEND_MIN_M, BLEND_S * ego.speed_mps))
+        length_m = blend_length(ego.speed_mps)
+        offset = wished + blend(away, slope - first_slope, length_m, np.minimum(_COUNT * (GRID_M / length_m), 1.0))
         slopes = np.empty(count)
         slopes[1:-1] = (offset[2:] - offset[:-2]) / (2.0 * GRID_M)
         slopes[-1] = (offset[-1] - offset[-2]) / GRID_M
@@ -100,9 +101,20 @@ class PathAhead:
         return np.stack([c * x + s * y, c * y - s * x, turned], axis=1)
 
 
-def _blend(offset_m: float, slope: float, length_m: float) -> F64:
-    """(n,) a quintic from (offset, slope, 0) to (0, 0, 0) over `length_m`, every `GRID_M`."""
-    x = np.minimum(_COUNT * (GRID_M / length_m), 1.0)
-    cube = x * x * x
-    found: F64 = offset_m * (1.0 - cube * (10.0 - x * (15.0 - 6.0 * x))) + slope * length_m * (x - cube * (6.0 - x * (8.0 - 3.0 * x)))
+def blend_length(speed_mps: float) -> float:
+    """Over how many metres an error is led back."""
+    return max(BLEND_MIN_M, BLEND_S * speed_mps)
+
+
+def blend(offset_m: float, slope: float, length_m: float, part: F64) -> F64:
+    """A quintic from (offset, slope, 0) to (0, 0, 0) over `length_m`.
+
+    Args:
+        offset_m: at its begin.
+        slope: at its begin.
+        length_m: of it.
+        part: of the length, 0 … 1, at which it is wanted.
+    """
+    cube = part * part * part
+    found: F64 = offset_m * (1.0 - cube * (10.0 - part * (15.0 - 6.0 * part))) + slope * length_m * (part - cube * (6.0 - part * (8.0 - 3.0 * part)))
     return found
