@@ -24,6 +24,10 @@ def log_frames(path: Path, channels: Mapping[str, str]) -> Iterator[tuple[int, t
 
     if not path.is_file():
         raise InputError(f"{path}: no such log file")
+    if path.suffix.lower() == ".mf4":
+        from heron_bag.importing.can_log import allow_mf4
+
+        allow_mf4()
     rest = channels.get("*")
     try:
         with can.LogReader(path) as reader:

@@ -62,6 +62,7 @@ class UnixBus(can.BusABC):
         self._ready: deque[can.Message] = deque()
         self._links: list[socket.socket] = []
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._selector = selectors.DefaultSelector()
         self._closed = False
         folder = folder_of(channel)
@@ -87,8 +88,8 @@ class UnixBus(can.BusABC):
                 link.send(packet, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             except BlockingIOError:
                 self.overruns += 1
-            except OSError:
-                self._drop(link)
+            except OSError:  # it left, or died: what it sent before is taken, then the link is dropped
+                self._read(link)
 
     def shutdown(self) -> None:
         """Leaves the bus."""
@@ -185,19 +186,22 @@ class UnixBus(can.BusABC):
                 link.close()
 
     def _read(self, link: socket.socket) -> None:
-        while True:
-            try:
-                packet = link.recv(_LARGEST)
-            except BlockingIOError:
-                return
-            except OSError:
-                packet = b""
-            if not packet:
-                self._drop(link)
-                return
-            key = _HEAD.unpack_from(packet)[1]
-            if self._wanted is None or key in self._wanted or packet[_HEAD.size - 1] & _ERROR:
-                self._ready.append(_unpack(packet))
+        with self._reading:  # whoever sends reads too, where the other end is closed
+            while True:
+                try:
+                    packet = link.recv(_LARGEST)
+                except BlockingIOError:
+                    return
+                except ConnectionResetError:  # said once, before what it sent: it left with frames of ours unread
+                    continue
+                except OSError:
+                    packet = b""
+                if not packet:
+                    self._drop(link)
+                    return
+                key = _HEAD.unpack_from(packet)[1]
+                if self._wanted is None or key in self._wanted or packet[_HEAD.size - 1] & _ERROR:
+                    self._ready.append(_unpack(packet))
 
 
 def _pack(msg: can.Message) -> bytes:

@@ -134,3 +134,21 @@ def test_can_io_over_the_unix_bus(channel, start):
 def test_channel_is_a_plain_name(channel, name):
     with pytest.raises(ValueError, match="must be 1 to 40"):
         UnixBus(name)
+
+
+@pytest.mark.parametrize("unread", [0, 3])
+@pytest.mark.parametrize("sends_first", [False, True])
+def test_what_a_participant_sent_before_it_left_arrives(channel, unread, sends_first):
+    """Also when it left frames of ours unread (its socket then says "reset" before it gives what is there), and when we notice by sending."""
+    bus, leaver = UnixBus(channel), UnixBus(channel)
+    bus.send(can.Message(arbitration_id=1))
+    assert leaver.recv(1.0).arbitration_id == 1
+    for _ in range(unread):
+        bus.send(can.Message(arbitration_id=2))
+    for n in range(3, 6):
+        leaver.send(can.Message(arbitration_id=n))
+    leaver.shutdown()
+    if sends_first:
+        bus.send(can.Message(arbitration_id=6))
+    assert [message.arbitration_id for message in iter(lambda: bus.recv(0.2), None)] == [3, 4, 5]
+    bus.shutdown()
