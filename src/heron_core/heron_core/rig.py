@@ -12,7 +12,7 @@ import yaml
 from heron_core.camera import Lens, LensModel
 from heron_core.errors import ConfigError
 from heron_core.se3 import SE3
-from heron_core.settings import from_mapping, load_yaml
+from heron_core.settings import from_mapping, load_yaml, parse_yaml
 
 BASE_FRAME = "base_link"
 # Optical axes (x right, y down, z forward) of a camera that looks straight ahead, in base_link (x forward, y left, z up).
@@ -149,7 +149,7 @@ def _refuse(path: Path) -> Rig:
 def parse_rig(text: str, source: str) -> Rig:
     """As `load_rig`, from the text of a rig.yaml (e.g. a recording's attachment); `source` is named in errors."""
     try:
-        content = yaml.safe_load(text)
+        content = parse_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not valid yaml: {error}") from error
     if not isinstance(content, dict):
@@ -200,20 +200,33 @@ def rig_from_announcements(name: str, topics: Mapping[str, CameraInfo], transfor
     Raises:
         ConfigError: a camera has no chain of transforms to base_link.
     """
-    parents = {item.child: item for message in transforms for item in message.transforms}
-    cameras = {}
+    told, cameras = tuple(transforms), {}
     for topic_name, info in topics.items():
-        frame, pose = info.frame_id, SE3.identity()
-        for _ in range(len(parents) + 1):
-            if frame == BASE_FRAME:
-                break
-            link = parents.get(frame)
-            if link is None:
-                raise ConfigError(
-                    f"/camera/{topic_name}: no transform from {BASE_FRAME} to {info.frame_id!r} ({frame!r} has no parent in /tf_static)"
-                )
-            frame, pose = link.parent, link.pose.compose(pose)
-        else:
-            raise ConfigError(f"/camera/{topic_name}: /tf_static goes in a circle above {info.frame_id!r}")
+        try:
+            pose = pose_in_base(info.frame_id, told)
+        except ConfigError as error:
+            raise ConfigError(f"/camera/{topic_name}: {error}") from error
         cameras[info.camera] = RigCamera(info.camera, topic_name, info.lens, pose, info.frame_id)
     return Rig(name, cameras)
+
+
+def pose_in_base(frame_id: str, transforms: Iterable[StaticTransforms]) -> SE3:
+    """Pose of a frame in base_link.
+
+    Args:
+        frame_id: name of the frame.
+        transforms: /tf_static messages; the chain of frames up to base_link is followed.
+
+    Raises:
+        ConfigError: there is no such chain.
+    """
+    parents = {item.child: item for message in transforms for item in message.transforms}
+    frame, pose = frame_id, SE3.identity()
+    for _ in range(len(parents) + 1):
+        if frame == BASE_FRAME:
+            return pose
+        link = parents.get(frame)
+        if link is None:
+            raise ConfigError(f"no transform from {BASE_FRAME} to {frame_id!r} ({frame!r} has no parent in /tf_static)")
+        frame, pose = link.parent, link.pose.compose(pose)
+    raise ConfigError(f"/tf_static goes in a circle above {frame_id!r}")

@@ -18,6 +18,24 @@ from heron_core.errors import ConfigError
 T = TypeVar("T")
 
 
+_DEEPEST = 1000
+"""libyaml overruns the stack where a document is nested some ten thousand levels deep."""
+_FAST: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def parse_yaml(text: str) -> Any:
+    """What a yaml document says; by libyaml, which is ten times as fast, unless it could be nested too deeply for that.
+
+    Raises:
+        yaml.YAMLError: it is not valid, or nested too deeply for anything.
+    """
+    most = max(text.count("[") + text.count("{"), max(map(len, text.splitlines()), default=0))  # each level takes a bracket, or a column
+    try:
+        return yaml.load(text, Loader=_FAST if most <= _DEEPEST else yaml.SafeLoader)
+    except RecursionError as error:
+        raise yaml.YAMLError("nested too deeply") from error
+
+
 def load_yaml(path: Path) -> dict[str, Any]:
     """The mapping at the top of a yaml file.
 
@@ -25,7 +43,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
         ConfigError: no such file, not yaml, or not a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
