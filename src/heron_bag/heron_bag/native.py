@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_bag.errors import BagError
-from heron_bag.reader import Bag
+from heron_bag.reader import Bag, Message
 from heron_bag.serialise import CAMERA_INFO, CAN_BATCH, COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE, NAV_SAT_FIX, UNKNOWN_VARIANCE
 from heron_core.arrays import read_only
 from heron_core.camera import Lens, LensModel
@@ -31,6 +31,8 @@ _IMAGE_TYPES = (COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE)
 _RAW_ENCODINGS = {"rgb8": "rgb8", "bgr8": "bgr8", "mono8": "mono8", "nv12": "nv12", "yuv422_yuy2": "yuyv", "yuyv": "yuyv"}
 _ROW_BYTES = {"rgb8": 3, "bgr8": 3, "mono8": 1, "nv12": 1, "yuyv": 2}
 _LAMPS = {0: Lamp.RED, 1: Lamp.YELLOW, 2: Lamp.GREEN}
+_EGO = tuple(field.name for field in fields(EgoTruth))  # a drive has tens of thousands of actors
+_ACTOR = tuple(field.name for field in fields(Actor) if field.name not in ("kind", "sign"))
 _RTK_FLOAT_FROM_M = 0.1  # as in heron_runtime.convert: NavSatFix has one status for both kinds of RTK
 
 
@@ -61,7 +63,17 @@ def camera_frames(
     if wrong:
         raise BagError(f"{bag.path}: {wrong[0]} is {bag.topics[wrong[0]].ros_type}, which holds no images")
     messages = bag.messages(list(names), start_ns, stop_ns)
-    return ((log_ns, _frame(bag.decode(ros_type, raw), ros_type, names[topic], topic, log_ns)) for topic, ros_type, log_ns, raw in messages)
+    return ((message[2], camera_frame(bag, message, names[message[0]])) for message in messages)
+
+
+def camera_frame(bag: Bag, message: Message, camera: str) -> CameraFrame:
+    """One message of an image topic, as `Bag.messages` gives it, as a frame of the camera.
+
+    Raises:
+        BagError: an image of a kind that Heron does not read.
+    """
+    topic, ros_type, log_ns, raw = message
+    return _frame(bag.decode(ros_type, raw), ros_type, camera, topic, log_ns)
 
 
 def can_batches(bag: Bag, topic: str = "/can/tap", start_ns: int | None = None, stop_ns: int | None = None) -> Iterator[tuple[int, CanBatch]]:
@@ -101,13 +113,13 @@ def truths(bag: Bag, topic: str = "/sim/truth") -> Iterator[tuple[int, Truth]]:
         for log_ns, message in _decoded(bag, topic, "heron_msgs/msg/Truth"):
             lamps = {int(group): _LAMPS[lamp] for group, lamp in zip(message.lamp_groups, message.lamps, strict=True)}
             actors = tuple(_actor(actor) for actor in message.actors)
-            ego = EgoTruth(**{field.name: getattr(message.ego, field.name) for field in fields(EgoTruth)})
+            ego = EgoTruth(**{name: getattr(message.ego, name) for name in _EGO})
             yield log_ns, Truth(int(message.time_ns), ego, actors, lamps, _ns(message.header.stamp))
 
 
 def _actor(message: Any) -> Actor:
-    plain = {field.name: getattr(message, field.name) for field in fields(Actor)}
-    return Actor(**{**plain, "kind": ActorKind(message.kind), "sign": GuideSign(message.sign)})
+    plain = {name: getattr(message, name) for name in _ACTOR}
+    return Actor(**plain, kind=ActorKind(message.kind), sign=GuideSign(message.sign))
 
 
 def rig_of(bag: Bag) -> Rig:
@@ -121,8 +133,7 @@ def rig_of(bag: Bag) -> Rig:
             return parse_rig(bag.attachments[RIG_ATTACHMENT].decode("utf-8"), f"{bag.path}: {RIG_ATTACHMENT}")
         infos = _camera_infos(bag)
         if infos and "/tf_static" in bag.topics:
-            transforms = [_static_transforms(message) for _, message in _decoded(bag, "/tf_static", "tf2_msgs/msg/TFMessage")]
-            return rig_from_announcements(bag.path.stem, infos, transforms)
+            return rig_from_announcements(bag.path.stem, infos, static_transforms(bag))
     except (ConfigError, ValueError) as error:
         raise BagError(f"{bag.path}: its calibration cannot be used: {error}") from error
     missing = "camera_info, but no /tf_static" if infos else "no camera_info topics"
@@ -142,6 +153,17 @@ def _camera_infos(bag: Bag) -> dict[str, CameraInfo]:
             lens = Lens(model, message.width, message.height, float(k[0]), float(k[4]), float(k[2]), float(k[5]), tuple(map(float, message.d)))
             infos[_topic_name(topic)] = CameraInfo(_camera_name(topic), message.header.frame_id, lens, _ns(message.header.stamp))
     return infos
+
+
+def static_transforms(bag: Bag) -> list[StaticTransforms]:
+    """All messages of /tf_static; none where the recording has no such topic.
+
+    Raises:
+        ValueError: a rotation that is none.
+    """
+    if "/tf_static" not in bag.topics:
+        return []
+    return [_static_transforms(message) for _, message in _decoded(bag, "/tf_static", "tf2_msgs/msg/TFMessage")]
 
 
 def _static_transforms(message: Any) -> StaticTransforms:

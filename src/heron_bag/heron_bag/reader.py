@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from rosbags.typesys.store import Typestore
 
 from heron_bag.definitions import require
 from heron_bag.errors import BagError
+from heron_core.settings import parse_yaml
 
 Message = tuple[str, str, int, memoryview]
 T = TypeVar("T")
@@ -91,25 +93,31 @@ class Bag(ABC):
         Raises:
             BagError: no definition of the type, or bytes that do not fit it.
         """
-        store = self._store or self._types()
-        if ros_type not in store.types:
-            store.register({name: fields for name, fields in require(ros_type).fielddefs.items() if name not in store.types})
+        store = self._knowing(ros_type)
         try:
             return store.deserialize_cdr(memoryview(raw), ros_type)
         except Exception as error:  # rosbags raises many kinds on bytes that do not fit
             raise BagError(f"{self.path}: a message of type {ros_type} cannot be decoded: {error}") from error
 
+    def fields(self, ros_type: str) -> list[tuple[str, Any]]:
+        """(name, rosbags' node) of each field of a type, in order; as in the recording, or as installed where it holds no definition."""
+        found: list[tuple[str, Any]] = self._knowing(ros_type).fielddefs[ros_type][1]
+        return found
+
+    def _knowing(self, ros_type: str) -> Typestore:
+        """The types of the recording, this one among them."""
+        store = self._store or self._types()
+        if ros_type not in store.types:
+            store.register({name: fields for name, fields in require(ros_type).fielddefs.items() if name not in store.types})
+        return store
+
     def _types(self) -> Typestore:
-        store = get_typestore(Stores.EMPTY)
-        for topic, info in self.topics.items():
-            parse = {"ros2msg": get_types_from_msg, "ros2idl": get_types_from_idl}.get(info.encoding)
-            if parse is None or not info.definition:
-                continue
-            try:
-                found = parse(info.definition, info.ros_type) if parse is get_types_from_msg else get_types_from_idl(info.definition)
-                store.register({name: fields for name, fields in found.items() if name not in store.types})
-            except Exception as error:  # the parser raises many kinds; the library's definition serves then
-                self.warnings.append(f"{topic}: its definition of {info.ros_type} cannot be parsed ({error}); the installed one is used")
+        told = [(topic, info) for topic, info in self.topics.items() if info.encoding in _PARSERS and info.definition]
+        store, faults = _parsed(tuple(dict.fromkeys((info.ros_type, info.encoding, info.definition) for _, info in told)))
+        for topic, info in told:
+            fault = faults.get((info.ros_type, info.definition))
+            if fault:
+                self.warnings.append(f"{topic}: its definition of {info.ros_type} cannot be parsed ({fault}); the installed one is used")
         self._store = store
         return store
 
@@ -120,6 +128,22 @@ class Bag(ABC):
         if unknown:
             raise BagError(f"{self.path}: has no topic {', '.join(unknown)} (it has {', '.join(self.topics) or 'none'})")
         return set(topics)
+
+
+_PARSERS = ("ros2msg", "ros2idl")
+
+
+@lru_cache(maxsize=8)
+def _parsed(told: tuple[tuple[str, str, str], ...]) -> tuple[Typestore, dict[tuple[str, str], str]]:
+    """The types of (name, encoding, definition), and what is wrong with those that cannot be parsed; parsing takes as long as reading seconds."""
+    store, faults = get_typestore(Stores.EMPTY), {}
+    for ros_type, encoding, definition in told:
+        try:
+            found = get_types_from_msg(definition, ros_type) if encoding == "ros2msg" else get_types_from_idl(definition)
+            store.register({name: fields for name, fields in found.items() if name not in store.types})
+        except Exception as error:  # the parser raises many kinds; the library's definition serves then
+            faults[ros_type, definition] = str(error)
+    return store, faults
 
 
 def telling(bag: Bag, items: Iterable[T], say: Callable[[str], None]) -> Iterator[T]:
@@ -165,7 +189,7 @@ def _open_folder(path: Path, rosbags_bag: type[Any], mcap_bag: type[Any]) -> Bag
         bag.warnings.insert(0, f"{path.name}: no metadata.yaml (recording was killed?); all {len(files)} .mcap files of the folder are read")
         return bag
     try:
-        information = yaml.safe_load(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
+        information = parse_yaml(metadata.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]
         storage, names = information["storage_identifier"], information["relative_file_paths"]
         compressed = (information.get("compression_mode") or "none").lower() != "none"
     except (OSError, yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:

@@ -16,8 +16,10 @@ from rosbags.serde import SerdeError
 
 from heron_bag.definitions import require
 from heron_bag.errors import BagError
+from heron_bag.markers import MARKERS, labels_message
 from heron_core.canbus import CanBatch
 from heron_core.frames import CameraFrame, FrameSet
+from heron_core.labels import Labels
 from heron_core.rig import CameraInfo, StaticTransforms, default_frame_id
 from heron_core.signals import ControlStatus, Event, Explanation, FixType, GnssFix, Health, ImuSample, Instruction
 from heron_core.stages import STAGE_FIELDS, Stages
@@ -335,6 +337,7 @@ _TYPES: dict[type, tuple[str, Callable[[Any], Any]]] = {
     Instruction: ("heron_msgs/msg/Instruction", _instruction),
     Explanation: ("heron_msgs/msg/Explanation", _explanation),
     Truth: ("heron_msgs/msg/Truth", _truth),
+    Labels: (MARKERS, labels_message),
     Trajectory: ("heron_msgs/msg/Trajectory", _trajectory),
     ControlStatus: ("heron_msgs/msg/ControlStatus", _control_status),
     Event: ("heron_msgs/msg/Event", _event),

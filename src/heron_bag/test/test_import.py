@@ -15,6 +15,7 @@ from bag_samples import mcap_of
 
 from heron_bag.digest import bag_digest
 from heron_bag.errors import BagError
+from heron_bag.importing.can_log import allow_mf4
 from heron_bag.importing.config import load_import_config
 from heron_bag.importing.importer import ImportResult, import_recording
 from heron_bag.importing.recording import seconds_to_ns
@@ -127,6 +128,8 @@ def _log(path: Path, first_s: float = 1_600_000_000.0) -> list[can.Message]:
         )
         for index in range(50)
     ]  # fmt: skip
+    if path.suffix == ".mf4":
+        allow_mf4()
     with can.Logger(str(path)) as log:
         for message in messages:
             log(message)

@@ -19,7 +19,8 @@ from heron_bag.attachments import PROVENANCE, notes_of
 from heron_bag.digest import bag_digest
 from heron_bag.importing.config import load_import_config
 from heron_bag.importing.importer import ImportResult, import_recording
-from heron_bag.native import camera_frames, can_batches, gnss_fixes, rig_of
+from heron_bag.markers import labels
+from heron_bag.native import camera_frames, can_batches, gnss_fixes, odometries, rig_of
 from heron_bag.reader import open_bag
 from heron_core.camera import LensModel
 from heron_core.signals import FixType
@@ -107,14 +108,23 @@ def test_surround_dgp(tmp_path: Path) -> None:
         frames = [frame for _, frame in camera_frames(bag)]
         rig = rig_of(bag)
         files = json.loads(bag.attachments[PROVENANCE])["files"]
+        labelled = {each.stamp_ns: {box.id: box for box in each.boxes} for _, each in labels(bag)}
+        poses = [pose for _, pose in odometries(bag)]
     assert len(frames) == 9
-    assert len(files) == 9 + 2  # images of the same name in three folders, calibration, import file
+    assert len(files) == 9 + 7  # images of the same name in three folders, calibration, scene, ontology, three files of boxes, import file
     assert {frame.stamp_ns for frame in frames} == {1556919593841523000, 1556919593941523000, 1556919594041524200}
     assert frames[0].data.tobytes() == (data / "rgb" / "CAMERA_01" / "15569195938415230.jpg").read_bytes()
     for name, yaw_deg in (("CAM_FRONT", 0), ("CAM_FRONT_LEFT", 60), ("CAM_FRONT_RIGHT", -60)):
         ahead = rig.cameras[name].pose.rotation @ np.array([0.0, 0.0, 1.0])
         assert abs(np.degrees(np.arctan2(ahead[1], ahead[0])) - yaw_deg) < 15
     assert rig.cameras["CAM_FRONT"].lens.fx == 2167.6926048451924
+    assert len(poses) == 6 and max(abs(pose.speed_mps) for pose in poses) < 0.01  # sweeps and exposures; it stands
+    assert sum(len(boxes) for boxes in labelled.values()) == 286
+    for theirs, name in (("CAMERA_01", "CAM_FRONT"), ("CAMERA_05", "CAM_FRONT_LEFT"), ("CAMERA_06", "CAM_FRONT_RIGHT")):
+        for file in (data / "bounding_box_3d" / theirs).glob("*.json"):  # the scene's own boxes in the frame of the camera
+            for item in json.loads(file.read_text())["annotations"]:
+                ours = rig.cameras[name].pose.inverse().compose(labelled[int(file.stem) * 100][item["instance_id"]].pose)
+                assert ours.translation.tolist() == pytest.approx(list(item["box"]["pose"]["translation"].values()), abs=1e-3)
 
 
 def test_fisheye(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import importlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,14 @@ from heron_core.canbus import FLAG_BITRATE_SWITCH, FLAG_ERROR, FLAG_EXTENDED, FL
 TOPIC = "/can/tap"
 _ABSOLUTE_FROM_NS = 10**17  # 1973: no log's relative time reaches it
 _REORDER_NS = 1_000_000_000  # loggers write their channels in blocks
+
+
+def allow_mf4() -> None:
+    """Lets python-can read and write MF4: it finds asammdf from now on, where it was kept from it (`heron_can.lean_import`)."""
+    from can.io import mf4
+
+    if getattr(mf4, "asammdf", None) is None:
+        importlib.reload(mf4)
 
 
 class CanRecording:
@@ -41,6 +50,8 @@ class CanRecording:
         """(time, frame) as logged. Times are floats of seconds in every reader, exact to 1 µs, so they are rounded to that."""
         import can
 
+        if any(file.suffix.lower() == ".mf4" for file in self.files):
+            allow_mf4()
         for file in self.files:
             options: dict[str, Any] = {"relative_timestamp": False} if file.suffix.lower() == ".asc" else {}
             try:

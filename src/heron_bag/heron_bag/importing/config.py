@@ -103,6 +103,24 @@ class NmeaSource:
 
 
 @dataclass(frozen=True)
+class DgpSource:
+    """Poses of the car and labelled boxes of a scene in the Dataset Governance Policy format; its images are an `images` source per camera.
+
+    Attributes:
+        scene: its scene_*.json, or a glob pattern of one. offset_s: see `Timeline`.
+        name_unit_ns: the names of its files are their times, counted in this unit; the times inside the JSON are not used.
+    """
+
+    scene: str
+    name_unit_ns: int
+    offset_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name_unit_ns < 1:
+            raise ValueError(f"name_unit_ns is {self.name_unit_ns}, expected 1 or more")
+
+
+@dataclass(frozen=True)
 class Source:
     """Exactly one kind of source."""
 
@@ -110,10 +128,11 @@ class Source:
     images: ImagesSource | None = None
     can: CanSource | None = None
     nmea: NmeaSource | None = None
+    dgp: DgpSource | None = None
 
     def __post_init__(self) -> None:
-        if sum(item is not None for item in (self.video, self.images, self.can, self.nmea)) != 1:
-            raise ValueError("a source is exactly one of video, images, can, nmea")
+        if sum(item is not None for item in (self.video, self.images, self.can, self.nmea, self.dgp)) != 1:
+            raise ValueError("a source is exactly one of video, images, can, nmea, dgp")
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,10 @@ def _open(source: Source, base: Path) -> Recording:
         from heron_bag.importing.nmea import NmeaRecording
 
         return NmeaRecording(source.nmea, base)
+    if source.dgp:
+        from heron_bag.importing.dgp import DgpRecording
+
+        return DgpRecording(source.dgp, base)
     raise BagError("a source without a kind")
 
 
