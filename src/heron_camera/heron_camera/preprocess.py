@@ -107,7 +107,7 @@ class ViewSampler:
         black = 0 if picture.full_range else 16
         parts = [self._sample(picture.planes[0], (black,), 0)]
         parts += [self._sample(plane, (128, 128), i) for i, plane in enumerate(picture.planes[1:], 1)]
-        merged: Image = cv2.transform(cv2.merge(parts), _rgb_matrix(picture.full_range, picture.bt709))
+        merged: Image = cv2.transform(cv2.merge(parts), rgb_matrix(picture.full_range, picture.bt709))
         return merged
 
     def _sample(self, plane: Plane, border: tuple[int, ...], slot: int) -> Image:
@@ -256,7 +256,7 @@ class Preprocessor:
         return raw_picture(frame)
 
 
-def _rgb_matrix(full_range: bool, bt709: bool) -> NDArray[np.float32]:
+def rgb_matrix(full_range: bool, bt709: bool) -> NDArray[np.float32]:
     """(3, 4) from (y, u, v, 1) in 0..255 to RGB in 0..255 (ITU-R BT.601 and BT.709)."""
     kr, kb = (0.2126, 0.0722) if bt709 else (0.299, 0.114)
     kg = 1.0 - kr - kb
