@@ -23,6 +23,7 @@ class ContainerConfig:
             scheduling.
         lock_memory: keep the process's memory from being paged out; once all expected components are loaded.
         nice: niceness of the whole process, -20 (favoured) to 19.
+        secure: end at once with exit code 2 unless ROS_SECURITY_ENABLE and its company enforce DDS security.
     """
 
     expected_components: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class ContainerConfig:
     realtime_priority: int = 0
     lock_memory: bool = False
     nice: int = 0
+    secure: bool = False
 
     def __post_init__(self) -> None:
         for name in ("startup_timeout_s", "shutdown_timeout_s"):

@@ -35,6 +35,7 @@ from heron_runtime.health import StartUp
 from heron_runtime.loader import Components, LoadError, LoadRequest
 from heron_runtime.params import config_from_parameters, flatten
 from heron_runtime.realtime import Priorities, be_nice, lock_memory
+from heron_runtime.security import demanded, secured
 from heron_runtime.shm import mapped, sweep
 from heron_runtime.topics import topic_row
 from heron_runtime.transport import HUBS, LivePublisher
@@ -60,6 +61,8 @@ class Container(Node):  # type: ignore[misc]  # rclpy is untyped
         super().__init__(kwargs.pop("node_name", NAME), automatically_declare_parameters_from_overrides=True, **kwargs)
         given = {name: parameter.value for name, parameter in self._parameter_overrides.items() if name not in _BUILT_IN_PARAMETERS}
         self.config = config_from_parameters(ContainerConfig, given, f"parameters of {self.get_fully_qualified_name()}")
+        if self.config.secure:
+            demanded(os.environ, f"parameter secure of {self.get_fully_qualified_name()}")
         for name, value in flatten(self.config).items():
             if not self.has_parameter(name):
                 self.declare_parameter(name, value or [""] if name == "expected_components" else value)
@@ -258,10 +261,11 @@ def run(argv: Sequence[str]) -> int:
     guard.install()
     if options.die_with_parent:
         die_with_parent(options.die_with_parent)
-    rclpy.init(args=list(argv), signal_handler_options=SignalHandlerOptions.NO)
-    executor = ContainerExecutor()
     try:
-        container = Container(executor, guard, **_node_arguments(spec))
+        with secured(os.environ, argv):
+            rclpy.init(args=list(argv), signal_handler_options=SignalHandlerOptions.NO)
+            executor = ContainerExecutor()
+            container = Container(executor, guard, **_node_arguments(spec))
     except HeronError as error:
         sys.stderr.write(f"{NAME}: {error}\n")
         return EXIT_USAGE

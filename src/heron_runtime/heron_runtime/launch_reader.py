@@ -165,12 +165,16 @@ class _Reader:
             namespace,
             self._text(element, "pkg"),
             self._text(element, "exec"),
-            tuple(shlex.split(self._text(element, "args", ""))),
+            self._arguments(element),
             self._params(element, namespace, name),
             self._remaps(element),
             dict(self._added),
             components,
         )
+
+    def _arguments(self, element: Element) -> tuple[str, ...]:
+        plain, ros = (shlex.split(self._text(element, name, "")) for name in ("args", "ros_args"))
+        return (*plain, *(["--ros-args", *ros] if ros else []))
 
     def _component(self, element: Element) -> Component:
         for child in element.children:

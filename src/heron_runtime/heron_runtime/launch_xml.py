@@ -61,7 +61,7 @@ TAGS: Mapping[str, Grammar] = {
     "group": Grammar((), ("scoped", *_CONDITION), _ACTIONS),
     "include": Grammar(("file",), _CONDITION, ("arg",)),
     "node": Grammar(("pkg", "exec"), ("name", "args", *_PROCESS), ("param", "remap")),
-    "node_container": Grammar(("pkg", "exec", "name", "namespace"), ("output", *_CONDITION), ("param", "remap", "composable_node")),
+    "node_container": Grammar(("pkg", "exec", "name", "namespace"), ("output", "ros_args", *_CONDITION), ("param", "remap", "composable_node")),
     "composable_node": Grammar(("pkg", "plugin", "name"), ("namespace", *_CONDITION), ("param", "remap", "extra_arg")),
     "param": Grammar((), ("name", "value", "type", "from"), ("param",)),
     "remap": Grammar(("from", "to")),

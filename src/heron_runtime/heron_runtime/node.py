@@ -48,6 +48,8 @@ class HeronNode(LifecycleNode):
 
     NAME: ClassVar[str]
     Config: ClassVar[type[Any]]
+    lockstep: bool
+    """Whether this component runs on simulated time."""
 
     def __init__(self, lockstep: HostFactory | None = None, **kwargs: Any) -> None:
         live = lockstep is None
@@ -58,6 +60,7 @@ class HeronNode(LifecycleNode):
             enable_communication_interface=live,
             **kwargs,
         )
+        self.lockstep = not live
         self._failure: Exception | None = None
         self._constructing = True
         self._closing = ExitStack()

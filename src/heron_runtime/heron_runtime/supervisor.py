@@ -174,7 +174,7 @@ class Supervisor:
     def _command(self, process: Process, spec: Path) -> list[str]:
         if (process.package, process.executable) == _CONTAINER:
             spec.write_text(json.dumps(dataclasses.asdict(process), indent=1), encoding="utf-8")
-            return [sys.executable, "-m", "heron_runtime.container", "--spec", str(spec), "--die-with-parent", str(os.getpid())]
+            return [sys.executable, "-m", "heron_runtime.container", "--spec", str(spec), "--die-with-parent", str(os.getpid()), *process.arguments]
         if process.components:
             raise ConfigError(f"container {process.name}: {process.package}/{process.executable} takes no spec; expected {'/'.join(_CONTAINER)}")
         ros_args = [f"__node:={process.name}"] if process.name else []

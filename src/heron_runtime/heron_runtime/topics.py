@@ -95,6 +95,16 @@ TOPICS = (
     Topic("/clock", "rosgraph_msgs/msg/Clock", SENSOR, "plan:clock"),
 )
 
+SEALED = "heron_msgs/msg/Sealed"
+REMOTE_TOPICS = {
+    "/remote/request": Quality(depth=2, reliable=True),
+    "/remote/answer": Quality(depth=2, reliable=True),
+    "/remote/to_server": Quality(depth=8, reliable=True),
+    "/remote/to_vehicle": Quality(depth=8, reliable=True),
+}
+"""Between hosts, each of type `SEALED`; no component reads them, only the gateways of `heron_remote` do. What is lost is sent again while it is among
+the newest: a request for a plan and one that asks what an instruction means; of small messages a few more."""
+
 
 def topic_row(name: str) -> Topic:
     """The row for a resolved topic name.
