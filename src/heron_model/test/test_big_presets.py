@@ -47,6 +47,7 @@ def trained_steps(model, batch, steps, rate):
     return totals
 
 
+@pytest.mark.slow
 def test_the_1b_preset_takes_lora_steps_in_bfloat16():
     """True widths; one layer of 24 each, few words and small pictures, so that it takes seconds on a CPU."""
     true = load_preset("1b", PRESETS)
@@ -69,6 +70,7 @@ def test_the_1b_preset_takes_lora_steps_in_bfloat16():
     assert any("vision_tower" in name for name in moved) and any("language_model" in name for name in moved)
 
 
+@pytest.mark.slow
 def test_adapters_are_merged_into_what_they_adapt(tmp_path):
     config = dataclasses.replace(REAL, lora=LoraConfig(rank=2), checkpoint=str(save_internvl(tmp_path / "internvl")))
     model = add_adapters(from_internvl(config, tmp_path / "tokenizer.json"), config.lora)

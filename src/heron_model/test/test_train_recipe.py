@@ -134,6 +134,7 @@ def test_times_of_all_parts(whole):
     assert parts[parts.index("training") + 1 : parts.index("export")] and all(minutes >= 0.0 for _, minutes in whole[2].times())
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_it_goes_on_to_the_same_weights_and_more_rounds_may_follow(whole, tmp_path, monkeypatch):
     moments = ["drive 100001", "step 2", "export base", "drive 210001", "step 5", "export round_1"]
     out, workshop = tmp_path / "run", Workshop(moments)

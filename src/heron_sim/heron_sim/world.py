@@ -146,7 +146,7 @@ class World:
 
     def instruction(self) -> Instruction:
         """What the route asks for here."""
-        manoeuvre = self.route.manoeuvre_at(self.route_s_m)
+        manoeuvre = self.route.instructed_at(self.route_s_m)
         return Instruction(self.now_ns, manoeuvre.value, SAID[manoeuvre])
 
     @property
@@ -193,7 +193,7 @@ class World:
                 self._values[source] = value
 
     def _indicator(self) -> int:
-        manoeuvre = self.route.manoeuvre_at(self.route_s_m, INDICATE_M)
+        manoeuvre = self.route.turning_at(self.route_s_m, INDICATE_M)
         return {Manoeuvre.LEFT: 1, Manoeuvre.RIGHT: -1}.get(manoeuvre, 0)
 
     def _hands(self) -> float:

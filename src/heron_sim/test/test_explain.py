@@ -44,6 +44,12 @@ def test_it_tells_the_story_of_a_red_light() -> None:
     assert said == [Reason.START, Reason.CRUISE, Reason.SLOW_RED, Reason.WAIT_RED, Reason.START_GREEN, Reason.CRUISE]
 
 
+def test_who_speeds_up_does_not_say_that_it_slows() -> None:
+    for decided, said in ((Reason.SLOW_RED, Reason.CRUISE), (Reason.GIVE_WAY, Reason.CRUISE), (Reason.FOLLOW_CAR, Reason.FOLLOW_CAR)):
+        narrator = Narrator()
+        assert [narrator.tell(_now(10.0 + 0.1 * i, decided, 6.0, 30.0, 0.6)).reason for i in range(20)][-1] is said
+
+
 def test_a_flicker_is_not_told() -> None:
     narrator = Narrator()
     for i in range(100):

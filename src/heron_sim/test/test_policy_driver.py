@@ -169,6 +169,7 @@ def test_a_red_lamp_alone_turns_green(red: Scene, toy: Path) -> None:
     assert np.array_equal(as_it_is, still_red)
 
 
+@pytest.mark.slow
 def test_a_manoeuvre_alone_moves_the_path(toy: Path, tmp_path: Path) -> None:
     found = find_scenes(CAR, TOWN, WAY, ALONE, 1, LATENCY_S, before_turn(WAY))
     assert len(found) == 1

@@ -24,6 +24,11 @@ def network(request: pytest.FixtureRequest) -> RoadNetwork:
     return generate_town(TownConfig(left_hand=request.param), 8).network
 
 
+def _place(route: Route, s_m: float) -> tuple[float, float]:
+    pose = route.line.at(s_m)
+    return pose.x, pose.y
+
+
 def _changes(network: RoadNetwork, route: Route) -> list[int]:
     return [k for k, (one, two) in enumerate(zip(route.lanes[:-1], route.lanes[1:], strict=True)) if two not in network.lanes[one].successors]
 
@@ -38,7 +43,7 @@ def test_a_route_makes_the_turns_that_are_asked_for(network: RoadNetwork) -> Non
         for turn in route.turns:
             assert network.lanes[turn.lane].turn is turn.manoeuvre
             assert network.lanes[turn.lane].junction == turn.junction
-            assert route.manoeuvre_at(turn.begin_m - 30.0) is not FOLLOW
+            assert route.instructed_at(turn.begin_m - 30.0) is not FOLLOW
             bend = math.remainder(route.line.at(turn.end_m).yaw - route.line.at(turn.begin_m).yaw, 2 * math.pi)
             assert (bend > 0.7, bend < -0.7) == (turn.manoeuvre is LEFT, turn.manoeuvre is RIGHT)
 
@@ -65,6 +70,29 @@ def test_a_route_is_smooth_and_lies_on_its_lanes(network: RoadNetwork) -> None:
         assert first.stop_s_m is not None
         assert first.stop_s_m - route.offsets_m[0] >= START_ROOM_M
     assert changed > 3  # towns have streets with two lanes, and turns that need the other one
+
+
+def test_a_change_of_lane_is_told_before_it_begins(network: RoadNetwork) -> None:
+    changed = 0
+    for seed in range(25):
+        route = plan_route(network, RouteConfig(), seed)
+        ended_m = 0.0
+        for turn in route.turns:
+            if turn.change_m is None:
+                assert turn.told_m == turn.begin_m - 60.0
+            else:
+                changed += 1
+                assert ended_m <= turn.change_m < turn.begin_m - 8.0
+                assert turn.told_m <= turn.change_m - 20.0
+                told_m = max(turn.told_m, ended_m)  # a junction before it comes first
+                assert route.instructed_at(told_m + 0.01) is turn.manoeuvre
+                assert route.instructed_at(turn.change_m) is turn.manoeuvre
+                lane = network.lanes[route.lane_at(turn.change_m - 1.0)[0]].line
+                aside = [abs(lane.nearest(*_place(route, turn.change_m + ahead))[1]) for ahead in (0.0, 30.0)]
+                assert aside[0] < 0.05 < 1.0 < aside[1]
+            assert route.turning_at(turn.begin_m - 19.0, 20.0) is not FOLLOW
+            ended_m = turn.end_m
+    assert changed > 3
 
 
 def test_routes_come_from_the_seed(network: RoadNetwork) -> None:

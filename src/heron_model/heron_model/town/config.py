@@ -15,16 +15,18 @@ class TownDataConfig:
         seconds: of each.
         quiet_s: mean time between disturbances; 0: none.
         aside_m: standard deviation of the places beside the route that the car is led to.
+        late_share: of the changes of lane that a turn needs, those that come late.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
     """
 
-    drives: int = 280
+    drives: int = 260
     first_seed: int = 100_000
     seconds: float = 60.0
     quiet_s: float = 4.0
     aside_m: float = 0.6
+    late_share: float = 0.5
     turned_rad: float = 0.08
     jpeg_quality: int = 94
     policy_share: float = 0.0
@@ -36,6 +38,8 @@ class TownDataConfig:
             raise ValueError(f"first_seed = {self.first_seed}: seeds below 50000 are held out for evaluation")
         if not 0.0 <= self.aside_m <= 2.0:
             raise ValueError(f"aside_m = {self.aside_m}, allowed 0 .. 2")
+        if not 0.0 <= self.late_share <= 1.0:
+            raise ValueError(f"late_share = {self.late_share}, allowed 0 .. 1")
         if not 5.0 <= self.seconds <= 600.0:
             raise ValueError(f"seconds = {self.seconds}, allowed 5 .. 600")
         if not 0.0 <= self.policy_share <= 1.0:

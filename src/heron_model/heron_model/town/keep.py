@@ -38,7 +38,7 @@ def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route,
         else:
             gate, ahead = labeller.gate(truth), labeller.ahead(truth)
             busy = (gate is not None and gate[1] < LIGHT_M) or (ahead is not None and ahead.gap_m < LEAD_M)
-            turning = route.manoeuvre_at(truth.ego.route_s_m, 20.0) is not Manoeuvre.FOLLOW
+            turning = route.turning_at(truth.ego.route_s_m, 20.0) is not Manoeuvre.FOLLOW
             share = 1.0 if busy or turning or moments[index].disturbed else PLAIN_SHARE
         if draw < share:
             kept.append(index)

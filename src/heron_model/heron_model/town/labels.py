@@ -87,7 +87,7 @@ class Labeller:
             word = "far"
         else:
             word = "standing" if ahead.speed_mps < STANDS_MPS else "near"
-        turn = self._route.manoeuvre_at(truth.ego.route_s_m).value
+        turn = self._route.instructed_at(truth.ego.route_s_m).value
         return {"signal": self.signal(truth, pictures)[0], "ahead": word, "turn": turn}
 
     def signal(self, truth: Truth, pictures: Mapping[str, Picture]) -> tuple[str, list[int]]:

@@ -25,6 +25,7 @@ from heron_model.town.config import TownDataConfig
 from heron_model.town.drive import Disturbances, Moment, record_drive
 from heron_model.town.keep import EVERY, worth_a_picture
 from heron_model.town.labels import Labeller
+from heron_model.town.late import LateChanges
 from heron_model.town.scenes import draw_scenario
 from heron_model.town.wander import Wander
 from heron_sim.drawing.rays import View, virtual_view
@@ -72,7 +73,7 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
 
         planner, quiet_s = WorldPolicy(policy, vehicle, town, route, scenario, seed).plan, 0.0
     disturbances = Disturbances(seed, quiet_s, config.turned_rad, car.model.wheelbase_m)
-    wander = Wander(seed, route.line.length_m, config.aside_m)
+    wander = Wander(seed, route.line.length_m, config.aside_m, LateChanges(town.network, route, seed, config.late_share))
     moments, driving = record_drive(car, town, route, scenario, seed, disturbances, wander, planner)
     driven = time.perf_counter()
     labeller = Labeller(town.network, route, seen)

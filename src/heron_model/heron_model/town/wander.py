@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_model.town.late import LateChanges
 from heron_sim.driving.expert_path import blend, blend_length
 
 F64 = NDArray[np.float64]
@@ -28,9 +29,10 @@ class Wander:
         seed: of the drive.
         length_m: of the route.
         aside_m: standard deviation of the places at the ends of stretches; 0: always in the middle.
+        late: changes of lane that come late, on top of it; None: none does.
     """
 
-    def __init__(self, seed: int, length_m: float, aside_m: float) -> None:
+    def __init__(self, seed: int, length_m: float, aside_m: float, late: LateChanges | None = None) -> None:
         rng = np.random.default_rng([seed, PART])
         ends, places = [0.0], [0.0]
         while ends[-1] < length_m:
@@ -44,6 +46,8 @@ class Wander:
         begin, end, before, after = (np.array(each)[index + k] for each in (ends, places) for k in (0, 1))
         part = (self._s_m - begin) / (end - begin)
         self._aside_m: F64 = before + (after - before) * part**3 * (10.0 - part * (15.0 - 6.0 * part))
+        if late is not None:
+            self._aside_m = self._aside_m + late.at(self._s_m)
 
     def at(self, s_m: float | F64) -> F64:
         """Metres left of the route at arc length `s_m`."""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from heron_core.ranges import check_ranges
+
 
 @dataclass(frozen=True)
 class SourceConfig:
@@ -130,15 +132,3 @@ class RoundConfig:
             ("warm_up", 0, 10**12),
             ("share", 0.01, 0.99),
         )
-
-
-def check_ranges(config: object, *ranges: tuple[str, float, float]) -> None:
-    """Whether values of `config` lie where they may: name, lowest, highest of each.
-
-    Raises:
-        ValueError: one does not (or is no number).
-    """
-    for name, low, high in ranges:
-        value = getattr(config, name)
-        if not low <= value <= high:
-            raise ValueError(f"{name} = {value}, allowed {low} .. {high}")

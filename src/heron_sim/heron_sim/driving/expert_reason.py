@@ -30,6 +30,7 @@ STARTS = {
     Reason.WAIT_CAR: Reason.START_CAR,
     Reason.WAIT_GUIDE: Reason.PASS_WORK,
 }
+FOLLOWS = frozenset({Reason.FOLLOW_CAR, Reason.WAIT_CAR, Reason.FOLLOW_CYCLIST})
 AT_ONCE = frozenset({Reason.BRAKE_HARD})
 
 
@@ -111,6 +112,6 @@ class Narrator:
             return Reason.TURN
         if now.wished_mps2 < SLOWING_MPS2:
             return Reason.CURVE
-        if decided is not None:
-            return decided if decided is not Reason.WAIT_CAR else Reason.FOLLOW_CAR
+        if decided in FOLLOWS:  # also while it speeds up; it does not slow for a light while it speeds up
+            return decided if decided is Reason.FOLLOW_CYCLIST else Reason.FOLLOW_CAR
         return Reason.CRUISE

@@ -211,7 +211,7 @@ class PolicyDriver:
             if phase in self._past:
                 self._planner.ask(self._eyes.see(truth, self._policy.folder.spec.history.inputs))
             return None
-        manoeuvre = self._route.manoeuvre_at(truth.ego.route_s_m)
+        manoeuvre = self._route.instructed_at(truth.ego.route_s_m)
         if manoeuvre is not self._instructed:
             self._instructed = manoeuvre
             command, text = self._instruct(manoeuvre)

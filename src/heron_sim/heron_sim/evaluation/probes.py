@@ -90,7 +90,7 @@ def probe_lamp(asked: Asked, scene: Scene) -> float:
     """
     lines = stop_lines(scene.town.network, scene.route)
     line = next(line for line, ahead in _ahead(lines, scene.truth) if ahead > 0.0)
-    manoeuvre = scene.route.manoeuvre_at(scene.truth.ego.route_s_m)
+    manoeuvre = scene.route.instructed_at(scene.truth.ego.route_s_m)
     red, green = (asked.plan(manoeuvre, lamps={line.group: lamp}) for lamp in (Lamp.RED, Lamp.GREEN))
     return way_m(green) - way_m(red)
 

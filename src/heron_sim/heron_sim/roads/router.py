@@ -175,17 +175,24 @@ class _Search:
         first = self._room(self._lanes[steps[0].lane])
         start = min(float(self._rng.uniform(0.15, _START_SHARE)) * first, first - START_ROOM_M)
         track = _Track(self._lanes)
-        marks: list[tuple[_Step, int, int]] = []
+        marks: list[tuple[_Step, int, int, int | None]] = []
         for step in steps:
-            track.street(step.lane, step.exit, start)
+            change = track.street(step.lane, step.exit, start)
             start = 0.0
             if step.connector is not None:
                 begin = track.lane(step.connector)
-                marks.append((step, begin, len(track.points) - 1))
+                marks.append((step, begin, len(track.points) - 1, change))
         line = Line(np.array(track.points))
         turns = tuple(
-            Turn(step.manoeuvre, self._lanes[step.connector or 0].junction or 0, step.connector or 0, float(line.s_m[begin]), float(line.s_m[end]))
-            for step, begin, end in marks
+            Turn(
+                step.manoeuvre,
+                self._lanes[step.connector or 0].junction or 0,
+                step.connector or 0,
+                float(line.s_m[begin]),
+                float(line.s_m[end]),
+                None if change is None else float(line.s_m[change]),
+            )
+            for step, begin, end, change in marks
         )
         return Route(tuple(track.lanes), tuple(float(line.s_m[k]) for k in track.begins), line, turns, tuple(track.offsets))
 
@@ -224,11 +231,11 @@ class _Track:
         self._enter(lane, begin, start_m)
         return begin
 
-    def street(self, lane: int, leave: int, start_m: float) -> None:
-        """A street entered on one lane and left on another, with a smooth change in between."""
+    def street(self, lane: int, leave: int, start_m: float) -> int | None:
+        """A street entered on one lane and left on another, with a smooth change in between; the index of the point where it begins, or None."""
         if lane == leave:
             self.lane(lane, start_m)
-            return
+            return None
         one, two = self._all[lane], self._all[leave]
         room = min(each.line.length_m if each.stop_s_m is None else each.stop_s_m for each in (one, two))
         low, high = start_m + _CHANGE_MARGIN_M, room - _CHANGE_MARGIN_M
@@ -242,6 +249,7 @@ class _Track:
         half = int(np.argmax(u >= 0.5))
         self._enter(lane, begin, start_m)
         self._enter(leave, begin + half, float(at[half] * two.line.length_m / one.line.length_m))
+        return begin + int(np.argmax(u > 0.0))
 
     def _changes(self, lane: int, leave: int) -> int:
         for side, sign in (("left", 1), ("right", -1)):
