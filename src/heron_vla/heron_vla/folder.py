@@ -67,6 +67,18 @@ class PolicyFolder:
             raise PolicyError(f"policy {self.spec.name} knows no manoeuvre {manoeuvre[:40]!r}, only {', '.join(self.spec.manoeuvres)}")
         return self.spec.manoeuvres.index(manoeuvre)
 
+    def unlike(self, other: PolicyFolder) -> list[str]:
+        """In what another policy differs so that it cannot plan on what is asked of this one; text apart. Empty: it can."""
+        parts = {
+            "views": (self.views, other.views),
+            "preprocessing": (self.preprocessing, other.preprocessing),
+            "history": (self.spec.history, other.spec.history),
+            "ego_history": (self.spec.ego_history, other.spec.ego_history),
+            "manoeuvres": (self.spec.manoeuvres, other.spec.manoeuvres),
+            "horizon": (self.spec.horizon, other.spec.horizon),
+        }
+        return [name for name, (own, its) in parts.items() if own != its]
+
     def check_rig(self, rig: Rig) -> None:
         """Whether the rig can feed the policy.
 

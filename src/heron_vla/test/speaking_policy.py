@@ -40,12 +40,42 @@ def const(name: str, value: Any, dtype: type[np.generic]) -> Any:
     return numpy_helper.from_array(np.array(value, dtype=dtype), name)
 
 
+def as_float(name: str) -> Any:
+    return node("Cast", name, f"{name}_f", to=TensorProto.FLOAT)
+
+
+def mean(pixels: str, output: str) -> list[Any]:
+    """[B, views, 3, height, width] → [B, 1]."""
+    return [node("ReduceMean", pixels, f"{output}_flat", axes=[1, 2, 3, 4], keepdims=0), node("Unsqueeze", f"{output}_flat axis1", output)]
+
+
+def counted(mask: str, output: str) -> list[Any]:
+    """[B, S] of truth values → [B]: how many are true."""
+    return [node("Cast", mask, f"{mask}_i", to=TensorProto.INT64), node("ReduceSum", f"{mask}_i axis1", output, keepdims=0)]
+
+
+def along_cache(mask: str, output: str) -> list[Any]:
+    """[B, S] of truth values → [B, 1, 1, 1, S, 1] of numbers: beside a cache [B, 1, 2, 1, S, 2]."""
+    return [as_float(mask), node("Unsqueeze", f"{mask}_f all_but_1_4", output)]
+
+
 def info(name: str, kind: int, *shape: int | str) -> Any:
     return helper.make_tensor_value_info(name, kind, ["B", *shape])
 
 
+SHARED = (
+    *(const(f"axis{i}", [i], np.int64) for i in range(3)),
+    const("all_but_0", [1, 2, 3, 4, 5], np.int64),  # [B] → [B, 1, 1, 1, 1, 1]
+    const("all_but_0_5", [1, 2, 3, 4], np.int64),  # [B, 2] → [B, 1, 1, 1, 1, 2]
+    const("all_but_1_4", [1, 2, 3, 5], np.int64),  # [B, S] → [B, 1, 1, 1, S, 1]
+)
+"""Constants of both graphs."""
+
+
 def write_graph(path: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any]) -> None:
-    graph = helper.make_graph(nodes, path.stem, inputs, outputs, constants)
+    wanted = {name for each in nodes for name in each.input}
+    shared = [each for each in SHARED if each.name in wanted]
+    graph = helper.make_graph(nodes, path.stem, inputs, outputs, [*shared, *constants])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -57,7 +87,6 @@ def navigator(path: Path) -> None:
         intents[ID[word], INTENTS.index(intent)] = 9.0 if intent != "none" else 0.0
         shift[ID[word]] = -SHIFT_MPS if intent == "right" else 0.0
     constants = [
-        *(const(f"axis{i}", [i], np.int64) for i in range(5)),
         const("times", [TIMES_S], np.float32),
         const("zeros", np.zeros((1, POINTS)), np.float32),
         const("last", -1, np.int64),
@@ -70,21 +99,17 @@ def navigator(path: Path) -> None:
         const("wide", [1, 1, 2, 1, 1, 1], np.int64),
         const("one", [1], np.int64),
         const("yes", [True], np.bool_),
+        const("zero", 0.0, np.float32),
     ]
     nodes = [
         node("Gather", "ego_hist last", "now", axis=1),
         node("Gather", "now first", "speed", axis=1),
-        node("Cast", "front", "front_f", to=TensorProto.FLOAT),
-        node("Cast", "narrow", "narrow_f", to=TensorProto.FLOAT),
-        node("Cast", "narrow_past1", "past_f", to=TensorProto.FLOAT),
-        node("Sub", "narrow_f past_f", "change"),
-        node("ReduceMean", "change", "moved4", axes=[1, 2, 3, 4], keepdims=0),
-        node("Unsqueeze", "moved4 axis1", "moved"),
-        node("Cast", "text_mask", "kept", to=TensorProto.FLOAT),
+        *(as_float(name) for name in ("front", "narrow", "narrow_past1", "text_mask", "command")),
+        node("Sub", "narrow_f narrow_past1_f", "change"),
+        *mean("change", "moved"),
         node("Gather", "shift text_ids", "shifts"),
-        node("Mul", "shifts kept", "shifts_kept"),
+        node("Mul", "shifts text_mask_f", "shifts_kept"),
         node("ReduceSum", "shifts_kept axis1", "asked"),
-        node("Cast", "command", "command_f", to=TensorProto.FLOAT),
         node("Unsqueeze", "command_f axis1", "commanded"),
         node("Add", "moved asked", "lateral1"),
         node("Add", "lateral1 commanded", "lateral"),
@@ -95,13 +120,12 @@ def navigator(path: Path) -> None:
         *(node("Unsqueeze", f"{name} axis2", f"{name}_c") for name in ("x", "y", "yaw", "speeds")),
         node("Concat", "x_c y_c yaw_c speeds_c", "trajectory", axis=2),
         node("Gather", "intents text_ids", "meant"),
-        node("Unsqueeze", "kept axis2", "kept_c"),
+        node("Unsqueeze", "text_mask_f axis2", "kept_c"),
         node("Mul", "meant kept_c", "meant_kept"),
         node("ReduceSum", "meant_kept axis1", "meaning", keepdims=0),
         node("Add", "meaning no_intent", "intent_logits"),
         node("Softmax", "intent_logits", "intent", axis=1),
-        node("ReduceMean", "front_f", "bright4", axes=[1, 2, 3, 4], keepdims=0),
-        node("Unsqueeze", "bright4 axis1", "bright"),
+        *mean("front_f", "bright"),
         node("Add", "bright dark", "brightness"),
         node("Mul", "brightness sides", "reason_logits"),
         node("Softmax", "reason_logits", "reason", axis=1),
@@ -111,19 +135,12 @@ def navigator(path: Path) -> None:
         node("Concat", "batch one", "batch_1", axis=0),
         node("Expand", "yes batch_1", "end_kept"),
         node("Concat", "text_mask end_kept", "keep", axis=1),
-        node("Cast", "keep", "keep_f", to=TensorProto.FLOAT),
-        node("Unsqueeze", "keep_f all_but_1_4", "keep_6"),
+        *along_cache("keep", "keep_6"),
         node("Unsqueeze", "reason all_but_0_5", "reason_6"),
         node("Mul", "keep_6 zero", "nothing_6"),
         node("Add", "nothing_6 reason_6", "state"),
         node("Expand", "state wide", "cache"),
-        node("Cast", "keep", "keep_i", to=TensorProto.INT64),
-        node("ReduceSum", "keep_i axis1", "next_position", keepdims=0),
-    ]
-    constants += [
-        const("all_but_1_4", [1, 2, 3, 5], np.int64),  # [B, S] → [B, 1, 1, 1, S, 1]
-        const("all_but_0_5", [1, 2, 3, 4], np.int64),  # [B, 2] → [B, 1, 1, 1, 1, 2]
-        const("zero", 0.0, np.float32),
+        *counted("keep", "next_position"),
     ]
     pixels = [info(name, TensorProto.UINT8, 1, 3, HEIGHT, WIDTH) for name in ("front", "narrow", "narrow_past1")]
     vehicle = [info("ego_hist", TensorProto.FLOAT, 8, 3), info("command", TensorProto.INT64)]
@@ -150,13 +167,11 @@ def decode(path: Path) -> None:
     constants = [
         const("chains", chains, np.float32),
         const("alarm", alarm, np.float32),
-        *(const(f"axis{i}", [i], np.int64) for i in range(3)),
         const("starts", [0, 0, 0, 0], np.int64),
         const("ends", [1, 1, 1, 1], np.int64),
         const("inner", [1, 2, 3, 4], np.int64),
         const("shape_new", [1, 1, 2, 1, 1, 2], np.int64),
-        const("all_but_0", [1, 2, 3, 4, 5], np.int64),
-        const("all_but_1_4", [1, 2, 3, 5], np.int64),
+        const("one", 1.0, np.float32),
     ]
     nodes = [
         node("Gather", "chains token", "next4"),
@@ -166,26 +181,23 @@ def decode(path: Path) -> None:
         node("Unsqueeze", "reason axis2", "reason_c"),
         node("Mul", "next reason_c", "weighted"),
         node("ReduceSum", "weighted axis1", "likely", keepdims=0),
-        node("Cast", "keep", "keep_i", to=TensorProto.INT64),
-        node("ReduceSum", "keep_i axis1", "known", keepdims=0),
+        *counted("keep", "known"),
         node("Sub", "known position", "ahead"),
-        node("Cast", "ahead", "ahead_f", to=TensorProto.FLOAT),
+        as_float("ahead"),
         node("Sub", "ahead_f one", "off"),
         node("Abs", "off", "wrong"),
         node("Unsqueeze", "wrong axis1", "wrong_c"),
         node("Mul", "wrong_c alarm", "alarms"),
         node("Add", "likely alarms", "logits"),
-        node("Cast", "position", "position_f", to=TensorProto.FLOAT),
+        as_float("position"),
         node("Unsqueeze", "position_f all_but_0", "position_6"),
         node("Expand", "position_6 shape_new", "row"),
         node("Concat", "cache row", "longer", axis=4),
-        node("Cast", "keep", "keep_f", to=TensorProto.FLOAT),
-        node("Unsqueeze", "keep_f all_but_1_4", "keep_6"),
+        *along_cache("keep", "keep_6"),
         node("Add", "keep_6 one", "two"),
         node("Div", "two two", "same"),  # fails to broadcast when keep is not as long as the longer cache
         node("Mul", "longer same", "cache_out"),
     ]
-    constants.append(const("one", 1.0, np.float32))
     inputs = [info("token", TensorProto.INT64, 1), info("position", TensorProto.INT64), info("keep", TensorProto.BOOL, "S+1")]
     inputs.append(info("cache", TensorProto.FLOAT, 1, 2, 1, "S", 2))
     outputs = [info("logits", TensorProto.FLOAT, len(VOCABULARY)), info("cache_out", TensorProto.FLOAT, 1, 2, 1, "S+1", 2)]

@@ -26,7 +26,8 @@ from heron_runtime.domain import own_domain
 from heron_runtime.lockstep import Scheduler
 from heron_runtime.node import HeronNode
 from heron_runtime.topics import qos_profile, topic_row
-from heron_vla.node import SPEECH_NICE, PolicyNode
+from heron_vla.node import PolicyNode
+from heron_vla.planning import SPEECH_NICE
 from heron_vla.speech import Speaker, Speech
 
 MS = 1_000_000
