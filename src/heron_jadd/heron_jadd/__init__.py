@@ -1,0 +1,1 @@
+"""Recordings become JADD, a nuScenes-compatible dataset of scenes."""
