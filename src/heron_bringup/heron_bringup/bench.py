@@ -12,7 +12,9 @@ BENCHES: dict[str, str] = {
     "pipeline": "heron_bringup.bench_pipeline:run",
     "actuation": "heron_bringup.actuation.bench:run",
     "sim": "heron_bringup.bench_sim:run",
+    "jadd": "heron_bringup.bench:run_jadd",
     "model": "heron_bringup.bench_model:run",
+    "remote": "heron_bringup.bench_remote:run",
 }
 
 
@@ -38,3 +40,11 @@ def run_handover() -> dict[str, Any]:
     from heron_runtime.bench import run
 
     return run(config_folder() / "dds" / "vehicle.xml")
+
+
+def run_jadd() -> dict[str, Any]:
+    """Scenes of seven 1920x1280 cameras, against reading, decoding and encoding alone."""
+    from heron_bringup.paths import config_folder
+    from heron_jadd.bench import run
+
+    return {"jadd": run(config_folder() / "vehicle" / "demo")}

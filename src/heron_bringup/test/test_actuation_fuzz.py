@@ -42,8 +42,8 @@ def check(report: FuzzReport, cases: int) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_two_thousand_cases_break_no_limit() -> None:
-    check(fuzz(2_000, seed=1, jobs=os.cpu_count() or 1), 2_000)
+def test_a_thousand_cases_break_no_limit() -> None:
+    check(fuzz(1_000, seed=1, jobs=os.cpu_count() or 1), 1_000)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from heron_bringup.paths import config_folder, launch_folder
 from heron_camera.config import CameraConfig, FramesConfig
 from heron_can.config import CanConfig
 from heron_control.config import ControlConfig
+from heron_remote.config import RemotePolicyConfig, ServerConfig
 from heron_runtime.config import ContainerConfig
 from heron_runtime.domain import own_domain
 from heron_runtime.launch_reader import Component, Process, arguments, parse
@@ -30,6 +31,7 @@ CONFIGS = {
     "can": CanConfig,
     "control": ControlConfig,
 }
+PLANNERS = {"heron_sim::ExpertNode": ExpertNodeConfig, "heron_remote::RemotePolicyNode": RemotePolicyConfig}
 CAR = {"policy": "/p"}
 SIM = {**CAR, "simulated": "true", "scenario": "/s.yaml", "seed": "7", "profile": str(config_folder() / "profile/sim.yaml")}
 EXPERT = {**SIM, "expert": "true"}
@@ -46,7 +48,7 @@ def configs(given: dict[str, str]) -> dict[str, Any]:
     for name, component in graph(given)[1].items():
         runtime, own = split_runtime(component.params)
         config_from_parameters(RuntimeConfig, runtime, name)
-        kind = ExpertNodeConfig if component.plugin == "heron_sim::ExpertNode" else CONFIGS[name]
+        kind = PLANNERS.get(component.plugin) or CONFIGS[name]
         built[name] = config_from_parameters(kind, own, name)
     return built
 
@@ -79,6 +81,26 @@ def test_the_simulated_graph_has_a_world_in_the_place_of_cameras_and_car(given: 
     assert (built["control"].planner, built["world"].seed, built["world"].scenario) == ("/policy", 7, "/s.yaml")
     assert built["world"].images is ("frames" in seeing)
     assert components["policy"].plugin == ("heron_sim::ExpertNode" if given.get("expert") else "heron_vla::PolicyNode")
+
+
+@pytest.mark.parametrize("given", [CAR, SIM, REPLAY])
+def test_a_policy_elsewhere_is_the_same_graph_but_for_one_plugin(given: dict[str, str]) -> None:
+    here, away = graph(given)[1], graph({**given, "remote": "true"})[1]
+    assert {name for name in away if away[name].plugin != here[name].plugin} == {"policy"} and list(away) == list(here)
+    assert (here["policy"].plugin, away["policy"].plugin) == ("heron_vla::PolicyNode", "heron_remote::RemotePolicyNode")
+    built, before = configs({**given, "remote": "true"}), configs(given)
+    assert built["policy"].remote.domain == 77 and Path(built["policy"].remote.dds).is_file()
+    assert (built["control"], built["policy"].policy, built["policy"].recording) == (before["control"], "/p", before["policy"].recording)
+
+
+def test_the_server_has_the_link_of_the_vehicle() -> None:
+    (process,) = parse(launch_folder() / "remote.launch.xml", {"policy": "/p", "report_dir": "/r"})
+    (server,) = process.components
+    runtime, own = split_runtime(server.params)
+    config = config_from_parameters(ServerConfig, own, server.name)
+    away = configs({**CAR, "remote": "true"})["policy"].remote
+    assert (config.remote.keys, config.remote.domain, config.remote.dds) == (away.keys, away.domain, away.dds)
+    assert process.env["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST" and runtime["report_dir"] == "/r"
 
 
 def test_shadow_never_writes_to_the_cars_buses() -> None:
@@ -133,7 +155,7 @@ def test_both_containers_get_malloc_and_fast_dds_settings() -> None:
 
 @pytest.mark.parametrize("profile", sorted((config_folder() / "profile").glob("*.yaml")), ids=lambda path: path.stem)
 def test_profiles_name_only_nodes_of_the_graph(profile: Path) -> None:
-    known = {*CONFIGS, "perception", "actuation", "simulation"}
+    known = {*CONFIGS, "perception", "actuation", "simulation", "policy_server"}
     text = profile.read_text()
     sections = [line[1:-1] for line in text.splitlines() if line.startswith("/")]
     assert sections
@@ -142,4 +164,4 @@ def test_profiles_name_only_nodes_of_the_graph(profile: Path) -> None:
 
 
 def test_every_argument_is_described() -> None:
-    assert all(argument.description for argument in arguments(launch_folder() / "heron.launch.xml"))
+    assert all(argument.description for file in launch_folder().glob("*.launch.xml") for argument in arguments(file))

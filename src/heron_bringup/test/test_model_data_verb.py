@@ -36,7 +36,7 @@ def recording(tmp_path_factory):
 def test_a_recording_of_pictures_and_a_bus(recording, tmp_path, capsys):
     pq = pytest.importorskip("pyarrow.parquet")
     assert main(["model", "data", "--recording", str(recording), "--out", str(tmp_path / "out")]) == 0
-    assert "passed over: first of the recording 1, future not recorded" in capsys.readouterr().out.replace("\n", " ")
+    assert "passed over: first of the recording 1, future not recorded" in " ".join(capsys.readouterr().out.split())
     rows = [row for row in pq.read_table(tmp_path / "out" / "street_000.parquet").to_pylist() if row["labelled"]]
     motion, zero_ns = EgoMotion(-CONFIG.lead_s - 0.1, SECONDS + 1.0, CONFIG.seed), CONFIG.start_ns + round(CONFIG.lead_s * 1e9)
     assert len(rows) >= 2
@@ -70,4 +70,4 @@ def test_wrong_use_is_one_sentence(tmp_path, capsys, arguments, text):
     pytest.importorskip("pyarrow")
     assert main(["model", "data", "--out", str(tmp_path / "out"), *arguments]) == 2
     error = capsys.readouterr().err
-    assert text in error.replace("\n", " ") and "Traceback" not in error
+    assert text in " ".join(error.split()) and "Traceback" not in error

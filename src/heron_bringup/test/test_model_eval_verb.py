@@ -94,7 +94,7 @@ def test_an_evaluation_that_is_kept(policy: Path, tmp_path: Path, driven: list[m
     assert "words" not in report
     assert "| route completion | ≥ 90.0 % | 100.0 % | 0.7 % | 100.0 % | yes |" in text
     assert len(driven) == 3 * 2 + 1 + 3 + 2
-    assert "lane departures" in capsys.readouterr().out.replace("\n", " ")
+    assert "lane departures" in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_a_policy_says_and_understands_has_lines_of_its_own(

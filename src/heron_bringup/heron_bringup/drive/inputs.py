@@ -44,6 +44,7 @@ class DriveOptions:
         scenario: of the simulated world: a name or a file; empty: the town.
         size: of the simulated cameras' pictures, width and height in pixels.
         street: the generated calibration street, a recording, in the place of the simulated world.
+        remote: parameter file of the link to the computer where the policy thinks; None: here.
     """
 
     out: Path
@@ -58,6 +59,7 @@ class DriveOptions:
     scenario: str = ""
     size: tuple[int, int] = (640, 400)
     street: bool = False
+    remote: Path | None = None
 
     def __post_init__(self) -> None:
         if self.live and (self.bag is not None or self.lockstep):
@@ -73,6 +75,10 @@ class DriveOptions:
             raise InputError(f"{what} is for the simulated world: it goes neither with --bag nor with --live nor with --street")
         if self.simulated and not self.images and self.driver != EXPERT:
             raise InputError(f"--no-images: without cameras only the expert can drive; {self.driver} needs their images")
+        if self.remote is not None and not self.remote.is_file():
+            raise InputError(f"--remote {self.remote} is no file; give the link's parameters, such as config/profile/remote.yaml")
+        if self.remote is not None and self.driver == EXPERT:
+            raise InputError("--remote: the expert thinks in the simulated world, no other computer can for it; give a --policy folder")
         if self.street and self.bag is not None:
             raise InputError("--street is a recording: it does not go with --bag")
 
@@ -105,6 +111,11 @@ def fitting_driver(options: DriveOptions, vehicle: Path, say: Callable[[str], No
             say(f"{error}; so {other} drives")
             return other
     return options.driver
+
+
+def link_arguments(options: DriveOptions) -> dict[str, str]:
+    """The launch arguments that say where the policy thinks."""
+    return {} if options.remote is None else {"remote": "true", "link": str(options.remote.resolve())}
 
 
 def prepare_out(out: Path, inputs: Sequence[Path] = ()) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from heron_bag.serialise import ros_type_of, serialise
 from heron_bag.writer import BagWriter
 from heron_bringup.drive.result import STATES_SKIPPED, RunResult
+from heron_bringup.secured import check_lockstep
 from heron_core.frames import CameraFrame, FrameSet
 from heron_core.signals import ControlStatus, Explanation, Instruction
 from heron_core.trajectory import Trajectory
@@ -47,7 +48,11 @@ def run_lockstep(
         progress: called with recorded time.
         images: they are recorded too: nothing else has them.
         watch: gets every message that is published.
+
+    Raises:
+        HeronError: DDS security is asked for, and not to be had; or a component cannot be constructed.
     """
+    check_lockstep(processes)
     scheduler, result = Scheduler(start_ns, latency_ns), RunResult()
     with BagWriter(out_bag) as writer:
         for name, data in attachments.items():

@@ -13,6 +13,7 @@ from heron_bag.native import control_statuses, explanations, instructions, plans
 from heron_bag.reader import open_bag
 from heron_bringup.drive.report import read_component_reports
 from heron_bringup.drive.result import STATES_SKIPPED, RunResult
+from heron_bringup.secured import check_graph
 from heron_runtime.domain import VARIABLE
 from heron_runtime.launch_reader import Process
 from heron_runtime.supervisor import Supervisor
@@ -40,7 +41,12 @@ def run_realtime(
         out: gets `log/`; holds `components/` and `bag/` afterwards.
         domain: DDS domain of the processes; None: the environment's.
         progress: called with seconds done and in all.
+
+    Raises:
+        ConfigError: DDS security is asked for, and not to be had; nothing was started.
     """
+    environment = dict(os.environ) if domain is None else {**os.environ, VARIABLE: str(domain)}
+    check_graph(processes, environment)
     offset_ns = 0 if start_ns is None else time.time_ns() + round(LEAD_S * 1e9) - start_ns
     begin_ns = time.time_ns() if start_ns is None else start_ns
     total_s = 0.0 if end_ns is None else (end_ns - begin_ns) / 1e9
@@ -51,7 +57,6 @@ def run_realtime(
         return end_ns is not None and now_ns > end_ns + round(TAIL_S * 1e9)
 
     timed = [_with_offset(process, offset_ns) for process in processes]
-    environment = None if domain is None else {**os.environ, VARIABLE: str(domain)}
     supervisor = Supervisor(timed, environment, out)
     exits = supervisor.run(finished)
     reports, damaged = read_component_reports(out / "components")

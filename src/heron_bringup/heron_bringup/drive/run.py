@@ -13,7 +13,7 @@ from heron_bag.digest import bag_digest
 from heron_bag.reader import Bag
 from heron_bringup.config import GeneratedConfig
 from heron_bringup.drive.budget import Budget, load_budget
-from heron_bringup.drive.inputs import DriveOptions, check_inputs, fitting_driver, open_recording, prepare_out, unpack_vehicle
+from heron_bringup.drive.inputs import DriveOptions, check_inputs, fitting_driver, link_arguments, open_recording, prepare_out, unpack_vehicle
 from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.outcome import DriveOutcome, Progress, cache_folder, failures, policy_folder
 from heron_bringup.drive.realtime_run import run_realtime
@@ -85,6 +85,7 @@ def _processes(options: DriveOptions, policy: Path, vehicle: Path, bag: Path | N
         "clock": "true" if bag is not None and not options.lockstep else "false",
         "record": "false" if options.lockstep else "true",
         "record_to": str((options.out / "bag").resolve()),
+        **link_arguments(options),
     }
     return parse(launch_folder() / "heron.launch.xml", arguments)
 

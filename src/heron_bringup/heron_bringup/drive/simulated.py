@@ -13,7 +13,7 @@ from typing import Any
 
 from heron_bag.digest import bag_digest
 from heron_bringup.drive.budget import Budget, load_budget
-from heron_bringup.drive.inputs import EXPERT, KINEMATIC, DriveOptions, check_inputs, fitting_driver, prepare_out
+from heron_bringup.drive.inputs import EXPERT, KINEMATIC, DriveOptions, check_inputs, fitting_driver, link_arguments, prepare_out
 from heron_bringup.drive.lockstep_run import run_lockstep
 from heron_bringup.drive.outcome import DriveOutcome, Progress, failures, policy_folder
 from heron_bringup.drive.report import join_reports, write_report
@@ -149,6 +149,7 @@ def _processes(options: DriveOptions, policy: Path, vehicle: Path, scenario: Pat
         "seconds": str(float(options.seconds or 0.0)),
         "images": str(options.images).lower(),
         "expert": str(expert).lower(),
+        **link_arguments(options),
     }
     return parse(launch_folder() / "heron.launch.xml", arguments)
 

@@ -22,9 +22,12 @@ CUDA_BYTES = 12_000_000_000
 
 AGAIN = "the same command"
 
+DELIVERY = {"list", "pull", "push"}
+"""Commands of `model` that carry policies about, for which no PyTorch is needed; a car has none."""
+
 
 def wants_model(root: Path, arguments: Sequence[str], folder: Path) -> bool:
-    """Whether a command line needs the model's packages: `model COMMAND`, and `test` but for the tests of other packages.
+    """Whether a command line needs the model's packages: `model COMMAND` but for delivery, and `test` but for the tests of other packages.
 
     Tests go without them on a Python that cannot have them; `heron_bringup.verbs.test` says so.
 
@@ -41,7 +44,8 @@ def wants_model(root: Path, arguments: Sequence[str], folder: Path) -> bool:
             return False
         named = [path for path in ((folder / word.split("::")[0]).resolve() for word in rest if not word.startswith("-")) if path.exists()]
         return not named or any(_may_need(root, path) for path in named)
-    return verb == "model" and any(not word.startswith("-") for word in rest)
+    commands = [word for word in rest if not word.startswith("-")]
+    return verb == "model" and bool(commands) and commands[0] not in DELIVERY
 
 
 def _may_need(root: Path, tests: Path) -> bool:

@@ -22,6 +22,8 @@ EXAMPLES = """Examples:
 ./heron drive --bag REC --seconds 20 --no-images
 
 ./heron drive --live --vehicle config/vehicle/demo --policy POLICY
+
+./heron drive --remote config/profile/remote.yaml
 """
 
 
@@ -42,6 +44,9 @@ def drive(
     street: Annotated[
         bool, typer.Option("--street", help="The generated calibration street, a recording, instead of the simulated world.", hidden=True)
     ] = False,
+    remote: Annotated[
+        Path | None, typer.Option(help="The policy thinks on another computer, which runs ./heron remote serve: parameter file of the link to it.")
+    ] = None,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of the car. Default: the one in the recording.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Stop after this much time.")] = None,
     images: Annotated[
@@ -56,7 +61,7 @@ def drive(
     from heron_bringup.latency_report import print_report
 
     console = Console()
-    options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed, scenario, _size(size), street)
+    options = DriveOptions(out, bag, lockstep, live, policy, vehicle, seconds, images, seed, scenario, _size(size), street, remote)
     columns = (TextColumn("[progress.description]{task.description}"), BarColumn(), TimeElapsedColumn())
     lines = _Lines(console)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -1,4 +1,4 @@
-"""DriveHeron, the model: make samples, train, export and evaluate policies."""
+"""DriveHeron, the model: make samples, train, export, evaluate and deliver policies."""
 
 import importlib
 from pathlib import Path
@@ -10,7 +10,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.callback()
 def model() -> None:
-    """Make policies; PyTorch and its company are installed when one of these commands first runs."""
+    """Make policies and deliver them; PyTorch and its company are installed when a command that makes them first runs."""
 
 
 # A command is a module verbs/model_<command>.py with an `app` of its own; it exists when its module does.
