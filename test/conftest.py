@@ -22,13 +22,14 @@ from heron_bringup import cli
 
 @dataclass
 class Observed:
-    """A whole real-time run, and what a plain ROS 2 node beside it received."""
+    """A whole real-time run, and what a plain ROS 2 node beside it received; `graph`: as it saw the nodes while they drove."""
 
     code: int
     text: str
     out: Path
     left: dict[int, str]
     seen: dict[str, list[Any]]
+    graph: dict[str, dict[str, set[str]]]
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +70,11 @@ def observed(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Observed:
     try:
         with Outside(run.domain) as outside:
             outside.listen()
+            outside.spin(lambda: bool(outside.seen.get("/plan/trajectory")) or run.process.poll() is not None, 60)
+            outside.spin(lambda: False, 0.5)  # what was made last is found, too
+            graph = outside.graph()
             outside.spin(lambda: run.process.poll() is not None, 60)
-            return Observed(run.wait(1), run.text(), folder / "out", run.pids(), outside.seen)
+            return Observed(run.wait(1), run.text(), folder / "out", run.pids(), outside.seen, graph)
     finally:
         run.close()
 

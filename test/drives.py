@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,23 +55,29 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "heron_bringup.cli", *map(str, arguments)]
 
 
-def heron(*arguments: object, timeout_s: float = 100.0, **extra: str) -> Ended:
-    """Runs a verb in a process of its own to its end."""
-    ended = subprocess.run(command(*arguments), env=environment(**extra), cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
+def heron(*arguments: object, timeout_s: float = 100.0, through: Sequence[str] = (), **extra: str) -> Ended:
+    """Runs a verb in a process of its own to its end; `through`: a command that runs it, elsewhere."""
+    ended = subprocess.run([*through, *command(*arguments)], env=environment(**extra), cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
 class Running:
-    """A verb that runs in a process group of its own, as under a terminal."""
+    """A verb that runs in a process group of its own, as under a terminal; `through`: a command that runs it, elsewhere."""
 
-    def __init__(self, *arguments: object, log: Path, **extra: str) -> None:
+    def __init__(self, *arguments: object, log: Path, through: Sequence[str] = (), **extra: str) -> None:
         self.mark = uuid.uuid4().hex
         self.env = environment(**{MARK: self.mark, **extra})
         self.domain = int(self.env["ROS_DOMAIN_ID"])
         self._log = log
         with log.open("w") as file:
             self.process = subprocess.Popen(
-                command(*arguments), env=self.env, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+                [*through, *command(*arguments)],
+                env=self.env,
+                cwd=ROOT,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
 
     def text(self) -> str:

