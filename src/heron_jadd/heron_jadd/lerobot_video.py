@@ -15,7 +15,7 @@ from heron_core.errors import InputError
 from heron_jadd.lerobot_stats import Pictures, Stats
 
 # Every second image is a key frame, as LeRobot's own encoder has it: training reads images in any order. One thread: more would change the bytes.
-# x264's macroblock tree looks ahead over memory that nobody has set: one video in a hundred differed by some bytes; with such key frames it gains little.
+# No macroblock tree: x264's read memory that nobody had set, and one video in a hundred differed by some bytes.
 ENCODER = {"preset": "veryfast", "crf": "23", "g": "2", "bf": "0", "mbtree": "0"}
 EXACT = {"fflags": "+bitexact", "movflags": "+faststart"}
 
