@@ -23,6 +23,7 @@ from heron_bringup.paths import shipped_policy
 from heron_bringup.relay import CableConfig
 from heron_bringup.remote_pair import BEFORE_MS, key_file, probed, serving
 from heron_bringup.remote_probe import Asking
+from heron_bringup.remote_rollout import rolled_out
 from heron_bringup.two_hosts import Host, relayed_hosts, two_hosts
 from heron_vla.kinematic import ensure_kinematic
 
@@ -34,7 +35,8 @@ def run() -> dict[str, Any]:
 
     `latency_ratio`: exposure to trajectory, remote less the wire over local, medians; `in_deadline_at_<n>pct`: share of the plans within the deadline
     of a plan when each packet is lost with that probability; `at_<n>_mbps`: rate and quality that a slow link holds. All with the default, whose
-    quality adapts; `lossless`: the same with pixels as they are, and `wire_ratio`: bytes on the wire over those of the envelopes.
+    quality adapts; `lossless`: the same with pixels as they are, and `wire_ratio`: bytes on the wire over those of the envelopes;
+    `rollout`: see `remote_rollout`.
     """
     policy = shipped_policy() or ensure_kinematic(cache_folder() / "policies")
     recording = ensure_generated(cache_folder().parent, GeneratedConfig())
@@ -53,6 +55,8 @@ def run() -> dict[str, Any]:
                 cable.change(CableConfig(mbps=mbps))
                 found = probed(vehicle, asking)
                 figures[f"at_{mbps}_mbps"] = {name: found[name] for name in ("plans_hz", "in_deadline", "answer_ms", "pictures", "request_kb")}
+        with two_hosts() as (vehicle, there):
+            figures["rollout"] = rolled_out(vehicle, there, policy, asking, folder)
     return {"remote": figures}
 
 

@@ -53,13 +53,16 @@ def link_file(folder: Path, name: str = "link", vehicle: Mapping[str, Any] | Non
 
 
 @contextmanager
-def serving(host: Host, policy: Path, folder: Path) -> Iterator[None]:
-    """`./heron remote serve` on a host, with the keys of the folder, where its log is written too.
+def serving(host: Host, policy: Path, folder: Path, *options: str) -> Iterator[Path]:
+    """`./heron remote serve` on a host, with the keys of the folder, where `server.txt`, its log, and `server`, its output, are written too.
+
+    Yields:
+        The log.
 
     Raises:
         PairError: it did not start.
     """
-    words = ["remote", "serve", "--policy", str(policy), "--link", str(link_file(folder)), "--out", str(folder / "server")]
+    words = ["remote", "serve", "--policy", str(policy), "--link", str(link_file(folder)), "--out", str(folder / "server"), *options]
     log = folder / "server.txt"
     with log.open("w") as file:
         command = [*host.through, sys.executable, "-m", "heron_bringup.cli", *words]
@@ -70,7 +73,7 @@ def serving(host: Host, policy: Path, folder: Path) -> Iterator[None]:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise PairError(f"the server did not start: {log.read_text()[-500:]}")
             time.sleep(0.1)
-        yield
+        yield log
     finally:
         server.terminate()
         server.wait(STOP_S)

@@ -54,6 +54,7 @@ class Asking:
         quality: of the pictures' JPEG; 0: lossless.
         adaptive: it follows the link.
         seconds: how long.
+        accept: digests of policies that may answer beside that of the folder.
     """
 
     policy: str
@@ -63,6 +64,7 @@ class Asking:
     quality: int = 0
     adaptive: bool = True
     seconds: float = SECONDS
+    accept: tuple[str, ...] = ()
 
     @property
     def words(self) -> list[str]:
@@ -101,7 +103,7 @@ def probe(asking: Asking) -> dict[str, Any]:
         gateways.append(GatewayProcess("vehicle", DOMAIN, config_folder() / "dds" / "remote.xml", heard))
         return gateways[0]
 
-    link = VehicleLink(load_keys(Path(asking.keys)), folder.digest, traffic, connect)
+    link = VehicleLink(load_keys(Path(asking.keys)), folder.digest, traffic, connect, accept=asking.accept)
     try:
         link.wait(30.0)
         time.sleep(1.0)
@@ -130,6 +132,7 @@ def probe(asking: Asking) -> dict[str, Any]:
         "sent_bytes": gateways[0].sent_bytes,
         "request_kb": round(sizes / 1e3, 1),
         "displaced": gateways[0].displaced,
+        "answers_of": dict(there.answers_of),
         "pictures": report.get("pictures", {}).get("encoding", fixed),
         "link_ms": [None if fate is None else round(max(0.0, fate.answer_ms - fate.thought_ms), 2) for fate in fates],
     }
