@@ -140,10 +140,22 @@ def _parsed(told: tuple[tuple[str, str, str], ...]) -> tuple[Typestore, dict[tup
     for ros_type, encoding, definition in told:
         try:
             found = get_types_from_msg(definition, ros_type) if encoding == "ros2msg" else get_types_from_idl(definition)
-            store.register({name: fields for name, fields in found.items() if name not in store.types})
+            store.register({name: _spelt(name, fields) for name, fields in found.items() if name not in store.types})
         except Exception as error:  # the parser raises many kinds; the library's definition serves then
             faults[ros_type, definition] = str(error)
     return store, faults
+
+
+def _spelt(ros_type: str, told: Any) -> Any:
+    """A recorded definition, or the installed one where only the case of names differs: bags that were ROS 1's have CameraInfo's K, D, R, P."""
+    if all(name.islower() for name, _ in told[1]):
+        return told
+    try:
+        known = require(ros_type).fielddefs[ros_type]
+    except BagError:
+        return told
+    same = [(name.lower(), kind) for name, kind in told[1]] == [(name.lower(), kind) for name, kind in known[1]]
+    return known if same else told
 
 
 def telling(bag: Bag, items: Iterable[T], say: Callable[[str], None]) -> Iterator[T]:

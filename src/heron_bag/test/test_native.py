@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from bag_samples import START_NS, batch, frame, put, rig
 
-from heron_bag.definitions import require
+from heron_bag.definitions import require, schema_text
 from heron_bag.errors import BagError
 from heron_bag.native import camera_frames, can_batches, gnss_fixes, imu_samples, instructions, rig_of
 from heron_bag.reader import Bag, open_bag
@@ -132,6 +133,23 @@ def test_rig_from_attachment_or_from_topics(tmp_path: Path) -> None:
             camera = rig_of(found).cameras["CAM_FRONT"]
             assert camera.lens == rig().cameras["CAM_FRONT"].lens
             assert np.allclose(camera.pose.rotation, rig().cameras["CAM_FRONT"].pose.rotation)
+
+
+def test_a_rig_in_the_spelling_of_ros_1_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CameraInfo has K, D, R, P there, and bags that were converted keep the names."""
+    told: list[str] = []
+
+    def spelt(ros_type: str) -> str:
+        told.append(re.sub(r"^(float64\[.*\] )([dkrp])$", lambda found: found[1] + found[2].upper(), schema_text(ros_type), flags=re.M))
+        return told[-1]
+
+    monkeypatch.setattr("heron_bag.writer.schema_text", spelt)
+    with BagWriter(tmp_path / "old") as writer:
+        put(writer, "/camera/front/camera_info", START_NS, rig().infos()[0])
+        put(writer, "/tf_static", START_NS, rig().transforms())
+    assert "float64[9] K\n" in told[0]
+    with open_bag(tmp_path / "old") as found:
+        assert rig_of(found).cameras["CAM_FRONT"].lens == rig().cameras["CAM_FRONT"].lens
 
 
 def test_recording_without_calibration_says_how_to_give_one(tmp_path: Path) -> None:
