@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from drives import Ended, Running, heron, until
+from drives import Ended, Running, heron, report_of, until
 
 from heron_bag.native import can_batches, control_statuses, plans
 from heron_bag.reader import open_bag
 from heron_bringup.actuation.frame_judge import BusFrame, Rules, judge
+from heron_bringup.drive.simulated import START_NS
 from heron_bringup.two_hosts import Host, two_hosts
 from heron_core.canbus import FLAG_TX
 from heron_core.errors import InputError
@@ -88,3 +89,11 @@ def check_frames(out: Path) -> None:
     found = judge(stream[heard:], Rules.load(out / "vehicle"))
     assert found.frames > 100 and found.requests > 100 and not found.violations, found.violations[:3]
     assert last.engagement is not Engagement.FAULT
+
+
+def collisions_of_faults(out: Path) -> list[str]:
+    """Collisions at fault of a drive in the world, less those of the driver: control had stood on the lowest rung for three seconds."""
+    with open_bag(out / "bag") as bag:
+        higher_s = [(status.stamp_ns - START_NS) / 1e9 for _, status in control_statuses(bag) if status.ladder is not Ladder.OK]
+    hit = [event for event in report_of(out)["driving"]["events"] if "at fault" in event["text"]]
+    return [f"{event['time_s']} s: {event['text']}" for event in hit if any(event["time_s"] - 3.0 <= at <= event["time_s"] for at in higher_s)]
