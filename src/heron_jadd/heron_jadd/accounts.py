@@ -11,12 +11,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from heron_bag.attachments import code_version
 from heron_core.errors import InputError
 from heron_jadd.config import JaddConfig
 from heron_jadd.estimate import Estimate
+from heron_jadd.publish import table_bytes
 from heron_jadd.tokens import digest
 
 if TYPE_CHECKING:
@@ -79,18 +78,6 @@ def account(estimate: Estimate, made: Made, cpu_s: float, out: Path) -> Account:
         "money": estimate.prices.of(cpu_s, max(written, 0.0), estimate.read_bytes + max(written, 0.0))["sum"],
     }
     return Account(estimate.report(), actual, {name: _ratio(actual[name], expected[name]) for name in COMPARED})
-
-
-def table_bytes(out: Path) -> int:
-    """Bytes that `dataset.json` of a dataset stands for, but for images: tables, its scenes' own tables, fused poses, the views' JSON."""
-    scenes = pq.read_table(out / "tables" / "scenes.parquet", columns=["token", "product"]).to_pylist()
-    told = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
-    folders = [out / told["tables"], *(out / "scenes" / scene["token"] / scene["product"] for scene in scenes)]
-    for name in (name for name in told["nuscenes"] if (out / name).is_dir()):  # not samples/ and sweeps/: further names of images
-        folders += [path for path in (out / name).iterdir() if path.is_dir() and path.name not in ("samples", "sweeps")]
-    if (out / "poses").is_dir():
-        folders.append(out / "poses")
-    return sum(entry.stat().st_size for folder in folders for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))
 
 
 def keep(out: Path, found: Account, config: JaddConfig, tag: str = "") -> dict[str, Any]:

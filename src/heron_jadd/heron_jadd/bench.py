@@ -44,9 +44,9 @@ from heron_jadd.split import Scene, split
 MS, S = 1_000_000, 1_000_000_000
 START_NS = 1_700_000_000_000_000_000
 SCENE_S, BEFORE_S, AFTER_S = 4.0, 2.0, 6.0
-USUAL_S = 20.0  # a scene of images that pass through: as long as usual, since what a scene costs whatever its length counts most there
+USUAL_S = 20.0  # as long as usual, where what a scene costs whatever its length would count too much
 ROUNDS = 3
-NOISY = 3  # times as many where writing 1 GB, or a short scene, makes up most of the work: one round differs from the next by a third
+NOISY = 3  # times as many where writing 1 GB makes up most of the work: one round differs from the next by a third
 PICTURES = 3  # different ones of each camera, shown in turn
 QUALITY = 90
 VIDEO_HZ = 30
@@ -61,14 +61,14 @@ def run(vehicle: Path, rounds: int = ROUNDS, workers_too: bool = True, counts: S
 
     Args:
         vehicle: a car's folder: its rig, CAN mapping and DBC.
-        rounds: interleaved repetitions, of which the medians count; `NOISY` times as many of what passes through and of video.
+        rounds: interleaved repetitions, of which the medians count; `NOISY` times as many of what passes through.
         workers_too: also the speed of two processes, which takes long.
         counts: scenes of the datasets whose merging is measured.
 
     Returns:
         passthrough_ratio: CPU of a scene of `USUAL_S` over reading its stretch of the recording and writing its image files to the disk: 2 GB, of
-        which nothing is left. undistort_ratio: of a short scene, as all others, over decoding, remapping and encoding its images with OpenCV.
-        h264_ratio: over decoding the stretch and encoding the images that are kept.
+        which nothing is left. undistort_ratio: of a short scene over decoding, remapping and encoding its images with OpenCV.
+        h264_ratio: of a scene of `USUAL_S` over decoding the stretch and encoding the images that are kept.
         two_worker_speedup: wall time with one process over that with two; two_worker_floor: the same of decoding, remapping and encoding alone,
         which is what the machine's two cores give. merge.…: of `heron_jadd.scale.run`, with short scenes of one camera.
     """
@@ -77,15 +77,12 @@ def run(vehicle: Path, rounds: int = ROUNDS, workers_too: bool = True, counts: S
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         jpeg = _recording(root / "jpeg", rig, vehicle, max(SCENE_S, USUAL_S))
-        video = _recording(root / "video", rig, vehicle, SCENE_S, films=FILMED)
+        video = _recording(root / "video", rig, vehicle, USUAL_S, films=FILMED)
+        usual: dict[str, Any] = {"scene_s": USUAL_S, "shortest_s": USUAL_S}
         found = {
-            "passthrough_ratio": _ratio(
-                NOISY * rounds, root, jpeg, JaddConfig(pose="odometry", scene_s=USUAL_S, shortest_s=USUAL_S, undistort=False), _read_and_write
-            ),
+            "passthrough_ratio": _ratio(NOISY * rounds, root, jpeg, JaddConfig(pose="odometry", **usual, undistort=False), _read_and_write),
             "undistort_ratio": _ratio(rounds, root, jpeg, JaddConfig(pose="odometry", **_SHORT), _decode_remap_encode),
-            "h264_ratio": _ratio(
-                NOISY * rounds, root, video, JaddConfig(pose="odometry", **_SHORT, undistort=False, cameras=FILMED), _decode_and_encode
-            ),
+            "h264_ratio": _ratio(rounds, root, video, JaddConfig(pose="odometry", **usual, undistort=False, cameras=FILMED), _decode_and_encode),
         }
         if workers_too:
             found |= _speedups(root, _recording(root / "long", rig, vehicle, 4 * SCENE_S + 2.0))

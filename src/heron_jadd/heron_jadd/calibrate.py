@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from heron_bag.reader import open_bag
-from heron_jadd.accounts import table_bytes
 from heron_jadd.can_motion import TAP
 from heron_jadd.config import JaddConfig
 from heron_jadd.costs import Costs, Work, yardstick_s
@@ -31,6 +30,7 @@ from heron_jadd.create import create
 from heron_jadd.estimate import estimate, jobs_of_all
 from heron_jadd.forecast import Forecaster
 from heron_jadd.prices import Prices
+from heron_jadd.publish import table_bytes
 from heron_jadd.recording import STATUS, fused_of_can, probe
 from heron_jadd.sample_images import sample_images
 from heron_jadd.scene import run_scene

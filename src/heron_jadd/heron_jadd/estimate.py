@@ -133,7 +133,7 @@ def estimate(jobs: Sequence[Job], prices: Prices, workers: int = 1, left_out_s: 
     sticks.append(yardstick_s())
     slow = fmean(sticks) / costs.yardstick_s  # so many times slower is this machine now than the one that the costs were measured on
     warm = trial is not None  # a process in which something was tried has loaded all that the first scene of others has yet to load
-    trial = trial or Trial(slow, slow, slow, slow, slow * costs.first_s, 0.0)
+    trial = trial or Trial(slow, slow, slow, slow, 1.0, slow * costs.first_s, 0.0)
     forecasts = [each for part in parts for each in part.forecasts]
     whole, new = [each for each in forecasts if each.whole], [each for each in forecasts if not each.done]
     processes = max(min(workers, len(new)), 1)
@@ -143,7 +143,7 @@ def estimate(jobs: Sequence[Job], prices: Prices, workers: int = 1, left_out_s: 
     sampling_s += sum(part.develop_s for part in parts) + processes * maps_s
     merged = sum((dataclasses.replace(each.work, images=each.images) for each in whole), Work())
     merge_s = 0.0 if _is_merged(jobs, bool(new)) else trial.merging * (costs.merge_s + merged.times(costs.merge))
-    table_bytes = merged.times(costs.table_bytes)
+    table_bytes = trial.tables * merged.times(costs.table_bytes)
     fuse_s = sum(part.fuse_s for part in parts)
     before_s = slow * (costs.start_s + costs.first_fused_s * (fuse_s > 0.0 and not warm))
     before_s += trial.probing * sum(part.probe_s for part in parts) + trial.fusing * fuse_s

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from heron_core.errors import InputError
 from heron_jadd.job import Job
@@ -67,3 +71,15 @@ def _named(name: Path, target: str) -> Path:
     unfinished.symlink_to(target)
     unfinished.replace(name)
     return name
+
+
+def table_bytes(out: Path) -> int:
+    """Bytes that `dataset.json` of a dataset stands for, but for images: tables, its scenes' own tables, fused poses, the views' JSON."""
+    scenes = pq.read_table(out / "tables" / "scenes.parquet", columns=["token", "product"]).to_pylist()
+    told = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
+    folders = [out / told["tables"], *(out / "scenes" / scene["token"] / scene["product"] for scene in scenes)]
+    for name in (name for name in told["nuscenes"] if (out / name).is_dir()):  # not samples/ and sweeps/: further names of images
+        folders += [path for path in (out / name).iterdir() if path.is_dir() and path.name not in ("samples", "sweeps")]
+    if (out / "poses").is_dir():
+        folders.append(out / "poses")
+    return sum(entry.stat().st_size for folder in folders for entry in os.scandir(folder) if entry.is_file(follow_symlinks=False))

@@ -24,7 +24,7 @@ from heron_jadd.excerpt import Excerpt
 from heron_jadd.forecast import Forecaster
 from heron_jadd.job import Job
 from heron_jadd.poses import POSE_TOPICS
-from heron_jadd.publish import publish
+from heron_jadd.publish import publish, table_bytes
 from heron_jadd.recording import STATUS, Recording, fused_of_can, probe
 from heron_jadd.sample_images import CameraSample
 from heron_jadd.scene import run_scene
@@ -43,6 +43,7 @@ class Trial:
 
     Attributes:
         probing, fusing, making, merging: CPU time over what the constants say.
+        tables: bytes of tables over what the constants say.
         first_s: CPU seconds of the first scene of a process over that of others.
         cloud_bytes: of LiDAR clouds, for each second.
     """
@@ -51,6 +52,7 @@ class Trial:
     fusing: float
     making: float
     merging: float
+    tables: float
     first_s: float
     cloud_bytes: float
 
@@ -89,8 +91,10 @@ def tried(bag: Bag, job: Job, samples: Mapping[str, CameraSample], costs: Costs,
         publish([long], {long.token: TRAIN}, second, {"parameters": dataclasses.asdict(long.config)})
         merged = dataclasses.replace(forecast.work, images=forecast.images)
         merging = (time.process_time() - began) / (costs.merge_s + merged.times(costs.merge))
+        tables = table_bytes(second) / merged.times(costs.table_bytes)
         fusing = _fusing(bag, costs) if job.config.pose == "fusion" else None
-        return Trial(_probing(bag, job.recording, costs), fusing or slow, making, merging, max(first_s - making * usual, 0.0), _cloud_bytes(long))
+        first_s = max(first_s - making * usual, 0.0)
+        return Trial(_probing(bag, job.recording, costs), fusing or slow, making, merging, tables, first_s, _cloud_bytes(long))
 
 
 def _probing(bag: Bag, recording: Recording, costs: Costs) -> float:
