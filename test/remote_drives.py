@@ -95,5 +95,5 @@ def collisions_of_faults(out: Path) -> list[str]:
     """Collisions at fault of a drive in the world, less those of the driver: control had stood on the lowest rung for three seconds."""
     with open_bag(out / "bag") as bag:
         higher_s = [(status.stamp_ns - START_NS) / 1e9 for _, status in control_statuses(bag) if status.ladder is not Ladder.OK]
-    hit = [event for event in report_of(out)["driving"]["events"] if "at fault" in event["text"]]
+    hit = [event for event in report_of(out)["driving"]["events"] if ", at fault:" in event["text"]]
     return [f"{event['time_s']} s: {event['text']}" for event in hit if any(event["time_s"] - 3.0 <= at <= event["time_s"] for at in higher_s)]

@@ -36,7 +36,7 @@ def rolled_out(vehicle: Host, there: Host, policy: Path, asking: Asking, scratch
         Share of the plans `in_deadline`, `answer_ms`, how many the policies `before` and `after` gave, and how many were `refused` and `switched` to.
 
     Raises:
-        PairError: one of the two policies was not found, or not judged as it should be.
+        PairError: one of the two policies was not judged in time, or another one answered.
     """
     served, cut, next_one = (scratch / name for name in ("served", "cut", "next"))
     for folder in (served, cut, next_one):
