@@ -20,6 +20,8 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from heron_bag.reader import open_bag
 
+pytestmark = pytest.mark.alone
+
 BLUE_BGR = (200, 90, 30)
 
 

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from drives import Running, report_of, until
 from recordings import CAMERAS, FRAMES, LEAD_NS, start_of
 
 from heron_bag.native import plans, vehicle_states
 from heron_bag.reader import open_bag
+
+pytestmark = pytest.mark.alone
 
 KEYS = ("policy", "cameras", "plans", "can", "image_copies", "latency_ms", "gate", "engagement", "trajectory_sha256", "can_tx_sha256", "bag_sha256")
 

@@ -25,6 +25,8 @@ from heron_core.trajectory import TIMES_S, Trajectory
 from heron_core.vehicle import Odometry, Signal, VehicleState
 from heron_runtime.live import NAMELESS
 
+pytestmark = pytest.mark.alone
+
 LIMITS = load_limits(Path(__file__).resolve().parents[1] / "config" / "vehicle" / "demo" / "limits.yaml")
 IN_LANE_M = 0.5
 LATERAL_MPS2 = 1.8  # of the curve: within the comfort of engaging

@@ -25,6 +25,8 @@ from heron_runtime.launch_reader import parse
 from heron_runtime.security import enclave_of
 from heron_vla.kinematic import ensure_kinematic
 
+pytestmark = pytest.mark.alone
+
 FOLDER = ROOT / "config" / "security"
 Node = dict[str, set[str]]
 """publish, subscribe, reply, request → names."""

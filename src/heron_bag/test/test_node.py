@@ -14,6 +14,8 @@ from heron_bag.reader import open_bag
 from heron_bag.serialise import canonical
 from heron_bag.writer import BagWriter
 
+pytestmark = pytest.mark.alone
+
 rclpy = pytest.importorskip("rclpy", reason="ROS 2 is not here")
 
 

@@ -19,6 +19,8 @@ from heron_bag.recorder import Recorder, is_wanted
 from heron_bag.serialise import COMPRESSED_IMAGE, serialise
 from heron_bag.writer import BagWriter
 
+pytestmark = pytest.mark.alone
+
 RAW = bytes(serialise(frame(0, 100_000)))
 
 

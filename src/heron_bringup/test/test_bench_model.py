@@ -14,6 +14,8 @@ from heron_vla.folder import load_policy
 from heron_vla.kinematic import write_kinematic
 from heron_vla.session import OnnxPolicy
 
+pytestmark = pytest.mark.alone
+
 
 def burn(seconds: float) -> None:
     """Works for so much CPU time."""

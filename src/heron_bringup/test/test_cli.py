@@ -82,7 +82,7 @@ def test_folders_of_a_clone_are_found() -> None:
 def test_slow_tests_run_only_when_asked() -> None:
     root = paths.repository_root()
     assert root is not None
-    quick = test_verb.pytest_command(root, [], None, slow=False)
+    quick = test_verb.pytest_command(root, [], None, slow=False, workers=1)
     assert quick[-2:] == ["-m", "not slow"]
-    assert "not slow" not in test_verb.pytest_command(root, [], None, slow=True)
+    assert "not slow" not in test_verb.pytest_command(root, [], None, slow=True, workers=1)
     assert any(path.endswith("heron_bringup/test") for path in quick)

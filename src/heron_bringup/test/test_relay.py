@@ -13,6 +13,8 @@ from heron_bringup.relay import CableConfig, Way
 from heron_bringup.two_hosts import Host, relayed_hosts
 from heron_core.errors import InputError
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 ECHO = """
 import socket

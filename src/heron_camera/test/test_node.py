@@ -22,6 +22,8 @@ from heron_core.frames import FrameSet
 from heron_core.rig import FORWARD_OPTICAL, Rig, RigCamera, dump_rig
 from heron_runtime.lockstep import Scheduler
 
+pytestmark = pytest.mark.alone
+
 START = 1_700_000_000_000_000_000
 MS = 1_000_000
 LENS = Lens(LensModel.PLUMB_BOB, 320, 192, 200.0, 200.0, 159.5, 95.5, (-0.1, 0.01, 0.0, 0.0, 0.0))

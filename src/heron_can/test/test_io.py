@@ -13,6 +13,8 @@ from heron_can.mapping import BusConfig
 from heron_core.canbus import FLAG_ERROR, FLAG_EXTENDED, FLAG_TX
 from heron_core.errors import HeronError, InputError
 
+pytestmark = pytest.mark.alone
+
 WAIT_S = 5.0
 
 

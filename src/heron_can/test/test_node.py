@@ -24,6 +24,8 @@ from heron_runtime.domain import own_domain  # noqa: E402
 from heron_runtime.lockstep import Scheduler  # noqa: E402
 from heron_runtime.node import HeronNode  # noqa: E402
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 T0 = 1_700_000_000_000_000_000
 ROOT = Path(__file__).resolve().parents[3]

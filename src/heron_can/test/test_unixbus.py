@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import can
@@ -12,6 +13,8 @@ import pytest
 from heron_can.io import CanIo
 from heron_can.mapping import BusConfig
 from heron_can.unixbus import UnixBus, folder_of
+
+pytestmark = pytest.mark.alone
 
 PEER = """
 import sys, can
@@ -28,9 +31,10 @@ bus.shutdown()
 
 
 @pytest.fixture
-def channel(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return "test"
+def channel(monkeypatch):
+    with tempfile.TemporaryDirectory() as folder:  # a socket's path has 107 characters at most, pytest's folders leave too few
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield "test"
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ from heron_vla.folder import PolicyFolder, load_policy
 from heron_vla.planning import Mind
 from heron_vla.session import Answer
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:

@@ -19,6 +19,8 @@ from heron_remote.envelope import MAX_BYTES, Kind
 from heron_remote.gateway.process import GatewayProcess
 from heron_runtime.domain import own_domain
 
+pytestmark = pytest.mark.alone
+
 PROFILE = Path(__file__).parents[3] / "config/dds/remote.xml"
 
 

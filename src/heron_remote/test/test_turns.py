@@ -23,6 +23,8 @@ from heron_runtime.domain import own_domain
 from heron_vla.folder import load_policy
 from heron_vla.kinematic import write_kinematic
 
+pytestmark = pytest.mark.alone
+
 
 class Named:
     """A request, as far as the line looks at it."""

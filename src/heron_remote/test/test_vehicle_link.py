@@ -23,6 +23,8 @@ from heron_vla.folder import PolicyFolder, load_policy
 from heron_vla.kinematic import write_kinematic
 from heron_vla.session import Answer
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> PolicyFolder:

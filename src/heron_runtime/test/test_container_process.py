@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 UP = "all 1 components are up"
 
 

@@ -14,6 +14,8 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
+pytestmark = pytest.mark.alone
+
 PACKAGE = "heron_runtime_test_components"
 
 

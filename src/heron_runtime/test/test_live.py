@@ -20,6 +20,8 @@ from heron_core.vehicle import Odometry
 from heron_runtime.node import HeronNode
 from heron_runtime.topics import qos_profile, topic_row
 
+pytestmark = pytest.mark.alone
+
 JPEG = "/camera/front/image/compressed"
 
 

@@ -15,6 +15,8 @@ from heron_runtime import realtime
 from heron_runtime.config import ContainerConfig
 from heron_runtime.realtime import Priorities, be_nice, fifo_permitted, lock_memory
 
+pytestmark = pytest.mark.alone
+
 needs_fifo = pytest.mark.skipif(not fifo_permitted(), reason="SCHED_FIFO is not permitted here")
 THREADS = """
 import os, threading

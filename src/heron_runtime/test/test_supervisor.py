@@ -17,6 +17,8 @@ from heron_runtime.launch_reader import Component, Process
 from heron_runtime.shm import FOLDER, mapped
 from heron_runtime.supervisor import Supervisor
 
+pytestmark = pytest.mark.alone
+
 PACKAGE = "heron_runtime_test_components"
 
 

@@ -12,6 +12,8 @@ from heron_sim.driving import bench
 from heron_sim.driving.bench import DriveBenchError, Speed, measured
 from heron_sim.scenario import Scenario
 
+pytestmark = pytest.mark.alone
+
 VEHICLE = Path(__file__).parents[3] / "config/vehicle/demo"
 
 

@@ -25,6 +25,8 @@ from heron_vla.planning import Mind, PlanningNode
 from heron_vla.session import Answer
 from heron_vla.signature import PolicyError
 
+pytestmark = pytest.mark.alone
+
 IMAGES = read_only(np.zeros((1, 3, SIZE_PX, SIZE_PX), dtype=np.uint8))
 
 

@@ -30,6 +30,8 @@ from heron_vla.node import PolicyNode
 from heron_vla.planning import SPEECH_NICE
 from heron_vla.speech import Speaker, Speech
 
+pytestmark = pytest.mark.alone
+
 MS = 1_000_000
 START = 1_700_000_000_000 * MS
 RED_AT = 250  # ticks of 10 ms

@@ -38,4 +38,4 @@ def bench(
             table.add_row(key, str(value))
         console.print(table)
         (out / "bench.json").write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    console.print(f"written: {out / 'bench.json'}", highlight=False)
+    console.print(f"written: {out / 'bench.json'}", highlight=False, soft_wrap=True)

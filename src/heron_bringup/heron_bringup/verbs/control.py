@@ -88,7 +88,7 @@ def tune(
     for result, late in told:
         for fault in result.faults:
             console.print(f"[red]{result.manoeuvre.name} at {result.speed_kmh:g} km/h{late}: {fault}[/red]", highlight=False)
-    console.print(f"written: {out / 'report.json'}, {', '.join(path.name for path in pictures)}", highlight=False)
+    console.print(f"written: {out / 'report.json'}, {', '.join(path.name for path in pictures)}", highlight=False, soft_wrap=True)
     raise typer.Exit(0 if summary["passed"] else 1)
 
 

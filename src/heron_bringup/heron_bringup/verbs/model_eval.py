@@ -113,7 +113,7 @@ def evaluate(
     (out / "report.json").write_text(json.dumps(found, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     (out / CARD).write_text(markdown(evaluation, f"On the road: {folder.spec.name} {folder.digest[:12]}", command), encoding="utf-8")
     _tell(console, evaluation, folder.spec.name)
-    console.print(f"written: {out / 'report.json'}, {CARD}, runs.jsonl", highlight=False)
+    console.print(f"written: {out / 'report.json'}, {CARD}, runs.jsonl", highlight=False, soft_wrap=True)
     if stopped:
         console.print(f"{len(rows)} of {count} are done; the same command goes on", highlight=False)
         raise typer.Exit(EXIT_STOPPED)

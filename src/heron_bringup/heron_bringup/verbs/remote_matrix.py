@@ -131,4 +131,4 @@ def _write(rows: list[dict[str, Any]], out: Path, cells: Any, console: Any) -> N
     (out / "report.json").write_text(json.dumps({"rows": rows}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (out / "matrix.md").write_text(markdown(rows, cells), encoding="utf-8")
     picture(rows, cells, out / "matrix.png")
-    console.print(f"written: {out / 'matrix.md'}, matrix.png, report.json, rows.jsonl, traces/, drives/", highlight=False)
+    console.print(f"written: {out / 'matrix.md'}, matrix.png, report.json, rows.jsonl, traces/, drives/", highlight=False, soft_wrap=True)

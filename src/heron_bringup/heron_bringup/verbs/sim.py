@@ -101,7 +101,7 @@ def matrix(
     summed = {"policy": policy, "seeds": seeds, "wanted": len(wanted), "stopped": stopped, **summary(rows)}
     (out / "report.json").write_text(json.dumps(summed, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _tell(console, summed)
-    console.print(f"written: {out / 'report.json'}, runs.jsonl", highlight=False)
+    console.print(f"written: {out / 'report.json'}, runs.jsonl", highlight=False, soft_wrap=True)
     if stopped:
         console.print(f"{len(rows)} of {len(wanted)} drives are done; the same command goes on", highlight=False)
         raise typer.Exit(EXIT_STOPPED)
@@ -173,4 +173,4 @@ def picture(
     with console.status(f"driving {wanted.name} up to {at:g} s, then drawing (the first time compiles, a minute or two) …"):
         written, said = write_moment(loop_car, rig, wanted, seed, at, latency_s, dimensions, labels, out)
     console.print(f"{wanted.name}, seed {seed}, at {at:g} s: {said}", highlight=False)
-    console.print(f"written: {', '.join(path.name for path in written)} in {out}", highlight=False)
+    console.print(f"written: {', '.join(path.name for path in written)} in {out}", highlight=False, soft_wrap=True)

@@ -19,6 +19,9 @@ app = typer.Typer(add_completion=False)
 DOMAIN_IDS = range(1, 100)
 """ROS domains of the tests: above 101 the ports of Fast DDS meet the kernel's ephemeral ones."""
 
+ALL_WORKERS = 2
+"""Processes that run the whole suite. A worker takes 2 GB where PyTorch is there; tests marked `alone` wait for the others."""
+
 
 def python_packages(root: Path) -> list[Path]:
     """The folders of the Python packages, for mypy."""
@@ -41,11 +44,13 @@ def trains() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
-def pytest_command(root: Path, paths: list[str], keyword: str | None, slow: bool) -> list[str]:
-    """The pytest call: all tests of the packages and of test/, without the slow ones unless asked."""
+def pytest_command(root: Path, paths: list[str], keyword: str | None, slow: bool, workers: int) -> list[str]:
+    """The pytest call: all tests of the packages and of test/, without the slow ones unless asked; a file's tests stay in one worker."""
     folders = sorted([*root.glob("src/heron_*/test"), *root.glob("test")])
     where = paths or [str(path) for path in folders if trains() or path.parent.name != "heron_model"]
     command = [sys.executable, "-m", "pytest", *where]
+    if workers > 1:
+        command += ["-n", str(workers), "--dist", "loadfile"]
     if keyword:
         command += ["-k", keyword]
     return command if slow else [*command, "-m", "not slow"]
@@ -62,6 +67,9 @@ def test(
     paths: Annotated[list[str] | None, typer.Argument(help="Test files or folders; default: all.")] = None,
     keyword: Annotated[str | None, typer.Option("-k", help="Only tests whose names match.")] = None,
     slow: Annotated[bool, typer.Option("--slow", help="With the tests marked slow (several minutes).")] = False,
+    workers: Annotated[
+        int | None, typer.Option("-n", min=1, help="Tests at once; default: 2 for all of them, 1 for those that are named.", show_default=False)
+    ] = None,
     lint: Annotated[bool, typer.Option(help="Check style and types first.")] = True,
 ) -> None:
     """Check style and types, then run the tests; fails if any of them does."""
@@ -80,6 +88,6 @@ def test(
         print("left out: the tests of heron_model, whose libraries need Python 3.11 or 3.12", flush=True)
     print("== pytest", flush=True)
     here = [str((Path.cwd() / p).resolve()) if (Path.cwd() / re.split("::", p)[0]).exists() else p for p in paths or []]
-    code = subprocess.run(pytest_command(root, here, keyword, slow), cwd=root, env=environment).returncode
+    code = subprocess.run(pytest_command(root, here, keyword, slow, workers or (1 if here else ALL_WORKERS)), cwd=root, env=environment).returncode
     if code or failed:
         raise typer.Exit(1)

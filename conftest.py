@@ -1,0 +1,39 @@
+"""What holds for the tests of all packages when several of them run at once (`./heron test -n 2`): who must be alone, is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+DOOR = Path(__file__)
+ROOM = DOOR.with_name("pyproject.toml")
+"""Files that are there, for their locks only."""
+
+INSIDE = "HERON_TEST_INSIDE"
+"""Set while a test runs: what it starts, a pytest of its own too, is in the room with it."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep a test that is marked `alone` or `slow` apart from those of the other workers, its fixtures included.
+
+    Tests share the room, who must be alone takes it for himself. Whoever waits stands at the door, so that a row of short tests elsewhere
+    does not keep a lone one out.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or INSIDE in os.environ:
+        return (yield)
+    lone = any(item.get_closest_marker(name) for name in ("alone", "slow"))
+    with DOOR.open() as door, ROOM.open() as room:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(room, fcntl.LOCK_EX if lone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        os.environ[INSIDE] = "1"
+        try:
+            return (yield)
+        finally:
+            del os.environ[INSIDE]
+            fcntl.flock(room, fcntl.LOCK_UN)  # a child that a test has forked may still have the file open
