@@ -1,4 +1,4 @@
-"""What holds for the tests of all packages when several of them run at once (`./heron test -n 2`): who must be alone, is."""
+"""Tests of all packages, several at once (`./heron test -n 2`): each worker has a DDS domain, and who must be alone, is."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ ROOM = DOOR.with_name("pyproject.toml")
 
 INSIDE = "HERON_TEST_INSIDE"
 """Set while a test runs: what it starts, a pytest of its own too, is in the room with it."""
+
+DOMAINS_APART = 33
+"""DDS domains between those of two workers; `./heron test` draws the first one's from 1 to 99."""
+
+
+def pytest_configure() -> None:
+    """A DDS domain for each worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    if worker and "ROS_DOMAIN_ID" in os.environ:
+        os.environ["ROS_DOMAIN_ID"] = str((int(os.environ["ROS_DOMAIN_ID"]) - 1 + worker * DOMAINS_APART) % 99 + 1)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -11,8 +11,6 @@ from remote_drives import check_frames, hosts, link_file, plans_of, remote_drive
 
 from heron_core.signals import Ladder
 
-pytestmark = pytest.mark.alone
-
 DIGESTS = ("trajectory_sha256", "can_tx_sha256", "bag_sha256")
 DRIVE = ("--scenario", "empty_road", "--seconds", 2.5, "--size", "96x64", "--seed", 3, "--policy", "config/policy/driveheron")
 CUT = ("--scenario", "empty_road", "--seconds", 5, "--size", "96x64", "--seed", 3, "--policy", "config/policy/driveheron")

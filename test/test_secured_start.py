@@ -17,8 +17,6 @@ from heron_remote.keys import write_new_key
 from heron_runtime.launch_reader import parse
 from heron_runtime.supervisor import Supervisor
 
-pytestmark = pytest.mark.alone
-
 ENFORCED = {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce"}
 
 

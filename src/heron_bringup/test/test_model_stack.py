@@ -89,10 +89,11 @@ def test_the_build_decides_how_much_disk_is_needed(
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
     model_stack.install_model(clone)
     assert said in capfd.readouterr().out
-    locked, torch = log.read_text().splitlines()[-2:]
+    locked, torch, compiled = log.read_text().splitlines()[-3:]
     assert "--require-hashes --no-deps" in locked
     assert "requirements-model.txt" in locked
     assert re.search(r"install torch==2\.13\.0( --progress-bar|$)", torch)
+    assert compiled.startswith("-m compileall")
 
 
 def test_what_a_kill_left_half_unpacked_is_installed_again(clone: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heron_bringup.provision import checks
 from heron_bringup.provision.errors import SetupError
-from heron_bringup.provision.venv import explain_pip, pip_command, pip_environment, run_pip
+from heron_bringup.provision.venv import compile_packages, explain_pip, pip_command, pip_environment, run_pip
 
 FIRST_PYTHON = (3, 11)
 """Of transformers."""
@@ -91,6 +91,7 @@ def install_model(root: Path) -> None:
     # The lock names everything that these need, so --no-deps leaves only torch to come by its version alone.
     run_pip(venv, ["install", "--require-hashes", "--no-deps", "-r", str(root / "requirements-model.txt")], AGAIN)
     run_pip(venv, ["install", torch], AGAIN)
+    compile_packages(venv)
 
 
 def drop_torn(venv: Path) -> None:
