@@ -155,8 +155,8 @@ def test_what_is_written_never_becomes_a_token_of_ours(folder: PolicyFolder) -> 
     assert language.read("turn right <end>") == "unknown"
 
 
-def thoughts(intent: str, reason: str = "cruise") -> Thoughts:
-    return Thoughts({"intent": intent, "reason": reason}, {"intent": 0.9, "reason": 0.9})
+def thoughts(intent: str, reason: str = "cruise", certain: float = 0.9) -> Thoughts:
+    return Thoughts({"intent": intent, "reason": reason}, {"intent": 0.9, "reason": certain})
 
 
 def test_a_text_counts_when_it_is_understood(folder: PolicyFolder) -> None:
@@ -207,6 +207,15 @@ def test_a_change_is_told_once_and_when_it_lasts() -> None:
     assert told == [(3, "cruise"), (19, "wait_red")]
     assert not telling.due(30 * 100 * MS, thoughts("right", "wait_red"))
     assert telling.due(33 * 100 * MS, thoughts("right", "wait_red"))
+
+
+def test_a_doubtful_reason_is_not_told_and_does_not_count_for_its_time() -> None:
+    telling, told = Telling(), []
+    certainties = [0.5] * 5 + [0.9, 0.9, 0.9, 0.5] * 3 + [0.9] * 5
+    for index, certain in enumerate(certainties):
+        if telling.due(index * 100 * MS, thoughts("none", "wait_red", certain)):
+            told.append(index)
+    assert told == [20]
 
 
 def test_older_frame_sets_are_kept_by_reference_and_forgotten() -> None:
