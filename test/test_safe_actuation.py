@@ -201,6 +201,7 @@ def test_a_second_planner_ends_the_drive_in_lane(cars: Callable[..., Cars]) -> N
     # The graph may know the publisher before its node, and a plan of the other may come before the graph knows either.
     seen = rf"2 planners: (/intruder|{re.escape(NAMELESS)}), /planner|sequence \d+ after \d+"
     assert re.fullmatch(seen, ladder(run.text("actuation"))[-1][1]), run.said()
+    assert "closed: a second planner appeared" in run.text("actuation"), run.said()
     in_lane(driven(run, stood["t"]))
     assert followed(stood)
 

@@ -9,8 +9,9 @@ STABLE_NS = 300_000_000
 """A thought that comes and goes within this time changed nothing."""
 
 SURE = 0.8
-"""Probability of a reason from which on it counts: who is in doubt had better say nothing. Chosen in eight drives in towns of the training, where 49
-of 75 explanations were true without it and 32 of 36 with it. In 24 held-out drives of the policy that ships: 150 of 240 and 125 of 149."""
+"""Probability of a reason from which on it counts: who is in doubt had better say nothing. Chosen in eight drives of a policy that did not ship, in
+towns of the training: 49 of 75 explanations were true without it, 32 of 36 with it. In 24 held-out drives of the policy that ships: 150 of 240, 125
+of 149. The price is silence: 122 of 233 changes of the scene were explained in them, 139 of 236 before."""
 
 
 class Telling:
