@@ -227,12 +227,26 @@ def _fill(model: DriveHeron, folder: Path) -> None:
     weights |= {f"{_INSIDE}{name}": value for name, value in inside.model.state_dict().items()}
     if not model.config.language.tied:
         weights["speech_head.weight"] = inside.lm_head.weight
+    set_weights(model, weights, f"{folder}: {{}} weights do not fit {DESCRIPTION}")
+
+
+def set_weights(model: DriveHeron, weights: Mapping[str, Tensor], complaint: str) -> None:
+    """Gives a model all its weights.
+
+    Args:
+        model: whose they are.
+        weights: by their names in its state.
+        complaint: how the error begins; {} stands for how many do not fit.
+
+    Raises:
+        CheckpointError: some are missing, too many, or of another size.
+    """
     wanted = model.state_dict()
     wrong = sorted(set(wanted) ^ set(weights)) or sorted(name for name in wanted if wanted[name].shape != weights[name].shape)
     if wrong:
         found = list(weights[wrong[0]].shape) if wrong[0] in weights else "missing"
         needed = list(wanted[wrong[0]].shape) if wrong[0] in wanted else "not in this model"
-        raise CheckpointError(f"{folder}: {len(wrong)} weights do not fit {DESCRIPTION}, such as {wrong[0]}: {found}, expected {needed}")
+        raise CheckpointError(f"{complaint.format(len(wrong))}, such as {wrong[0]}: {found}, expected {needed}")
     model.load_state_dict(weights)
 
 

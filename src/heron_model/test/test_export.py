@@ -1,21 +1,26 @@
 """A model becomes a policy folder that says, word for word and metre for metre, what PyTorch says."""
 
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import onnx
 import pytest
 import torch
 import yaml
-from toy_model import CONFIG, toy_model, toy_tokenizer
+from safetensors import safe_open
+from safetensors.torch import save_file
+from toy_model import CONFIG, REAL, toy_model, toy_tokenizer
 
 from heron_core.errors import ConfigError
 from heron_model import hugging_face
 from heron_model.cameras import views_of
-from heron_model.export import parity, policy
+from heron_model.export import further, parity, policy
 from heron_model.export.graphs import NAVIGATOR_OUTPUTS, sample_inputs
 from heron_model.export.origin import STACK, source_lines
 from heron_model.export.storage import LEAST, rounded
+from heron_model.hugging_face import CheckpointError
 from heron_model.layout import SLOTS
 from heron_vla.folder import PolicyError, load_policy
 
@@ -38,7 +43,8 @@ def exported(tmp_path_factory):
 def test_the_folder_keeps_its_promises(exported):
     _, folder, steps = exported
     found = load_policy(folder)
-    assert {file.name for file in folder.iterdir()} == {"policy.yaml", "navigator.onnx", "decode.onnx", "tokenizer.json", "README.md"}
+    files = {"policy.yaml", "navigator.onnx", "decode.onnx", "tokenizer.json", "further.safetensors", "README.md"}
+    assert {file.name for file in folder.iterdir()} == files
     assert found.spec.text.slots[-1].words == SLOTS[-1].words
     assert found.past_inputs == {"narrow_past1": ("narrow", 1)}
     assert found.preprocessing.mode == "quality"
@@ -68,6 +74,57 @@ def test_onnx_runtime_gives_what_pytorch_gives_for_any_batch_and_text(exported):
             NAVIGATOR_OUTPUTS, session.run(list(NAVIGATOR_OUTPUTS), {k: v.numpy() for k, v in inputs.items()}), wanted, strict=True
         ):
             np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-4, rtol=0, err_msg=name)
+
+
+def test_a_policy_folder_opens_as_the_model_that_it_was(exported):
+    """Every weight, norms and heads that no graph holds among them; only what the model never reads may differ."""
+    checkpoint, folder, _ = exported
+    found, wanted = further.open_model(folder), rounded(checkpoint.model)
+    assert (found.views, found.preprocessing["mode"]) == (checkpoint.views, "quality") and found.provenance["data"] == PROVENANCE["data"]
+    read = {name for name, parameter in wanted.named_parameters() if parameter.requires_grad} | {name for name, _ in wanted.named_buffers()}
+    state, ours = wanted.state_dict(), found.model.state_dict()
+    assert {"signals.features.0.1.running_var", "lead.weight"} <= read and set(ours) == set(state)
+    assert [name for name in state if name in read and not torch.equal(ours[name], state[name])] == []
+    assert (folder / further.FURTHER).stat().st_size < (folder / "navigator.onnx").stat().st_size / 2
+
+
+def test_a_real_model_s_policy_opens_too(tmp_path):
+    """Patches instead of convolutions, an output layer of its own."""
+    checkpoint = hugging_face.Checkpoint(toy_model(REAL), toy_tokenizer(tmp_path / "words.json"), views_of(REAL))
+    policy.write_policy(checkpoint, tmp_path / "policy")
+    found, wanted = further.open_model(tmp_path / "policy").model, rounded(checkpoint.model)
+    inputs = sample_inputs(REAL, wanted.vocabulary, 2, 5)
+    for model in (found, wanted):
+        model.eval()
+    with torch.no_grad():
+        ours, theirs = (model.prefill(inputs, *list(inputs.values())[-4:]) for model in (found, wanted))
+    assert all(torch.equal(mine, its) for mine, its in zip(ours, theirs, strict=True))
+    assert torch.equal(found.speech_head.weight, wanted.speech_head.weight)
+
+
+def test_a_policy_that_cannot_be_trained_on_says_why(exported, tmp_path):
+    _, folder, _ = exported
+    copy = tmp_path / "policy"
+    shutil.copytree(folder, copy)
+    rest = copy / further.FURTHER
+    whole = rest.read_bytes()
+    rest.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CheckpointError, match=r"further.safetensors: cannot be read: .*; export the policy again"):
+        further.open_model(copy)
+    save_file({"x": torch.zeros(1)}, str(rest))
+    with pytest.raises(CheckpointError, match="does not say model, vocabulary"):
+        further.open_model(copy)
+    with safe_open(str(folder / further.FURTHER), "pt") as file:
+        about = json.loads(file.metadata()["driveheron"])
+    save_file({"x": torch.zeros(1)}, str(rest), {"driveheron": json.dumps({**about, "navigator": "0" * 64})})
+    with pytest.raises(CheckpointError, match=r"belongs to another navigator\.onnx"):
+        further.open_model(copy)
+    save_file({"x": torch.zeros(1)}, str(rest), {"driveheron": json.dumps(about)})
+    with pytest.raises(CheckpointError, match=r"\d\d weights do not fit its model, such as .*: missing, expected"):
+        further.open_model(copy)
+    rest.unlink()
+    with pytest.raises(CheckpointError, match=r"a policy without further\.safetensors cannot be trained on; name the folder `model`"):
+        further.open_model(copy)
 
 
 def test_every_input_moves_the_plan(exported):

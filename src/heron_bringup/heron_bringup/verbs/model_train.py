@@ -36,7 +36,7 @@ def train(
     ] = None,
     sources: Annotated[Path | None, typer.Option(help="Instead of --data: a yaml file, sources: [{folder: …, ratio: …}, …].")] = None,
     held_out: Annotated[list[Path] | None, typer.Option(help="Folder of samples to measure on; default: the last drives of each source.")] = None,
-    start: Annotated[Path | None, typer.Option(help="Begin with the model of an earlier run (its folder `model`).")] = None,
+    start: Annotated[Path | None, typer.Option(help="Begin with the model of an earlier run (its folder `model`), or of a policy folder.")] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Of the training before the rounds: as many samples as this machine learns from in this time.")
     ] = None,

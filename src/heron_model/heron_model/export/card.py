@@ -40,6 +40,7 @@ _PURPOSE = {
     "navigator.onnx": "images and text to trajectory, thoughts and a cache",
     "decode.onnx": "one more word of an explanation",
     "tokenizer.json": "text to tokens and back (library `tokenizers`)",
+    "further.safetensors": "what the graphs do not hold and `./heron model train --start FOLDER` needs",
     "policy.yaml": "the contract: what goes in, what comes out",
 }
 

@@ -1,4 +1,7 @@
-"""A trained DriveHeron → a policy folder: two graphs, tokenizer, policy.yaml, card. Nothing is written before parity is proven."""
+"""A trained DriveHeron → a policy folder: two graphs, tokenizer, policy.yaml, what further training needs, card.
+
+Nothing is written before parity is proven.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from heron_core.trajectory import POINTS, STEP_S
 from heron_model import layout
 from heron_model.cameras import views_section
 from heron_model.export.card import card
+from heron_model.export.further import FURTHER, further
 from heron_model.export.graphs import decode_graph, navigator_graph, sample_inputs
 from heron_model.export.parity import Parity, check_parity
 from heron_model.export.storage import rounded
@@ -65,7 +69,7 @@ def write_policy(
     decode = decode_graph(model)
     tell("comparing both with PyTorch")
     parity = check_parity(model, navigator, decode)
-    files = {"navigator.onnx": navigator, "decode.onnx": decode, TOKENIZER: checkpoint.tokenizer.read_bytes()}
+    files = {"navigator.onnx": navigator, "decode.onnx": decode, TOKENIZER: checkpoint.tokenizer.read_bytes(), FURTHER: further(model, navigator)}
     description = _description(checkpoint, name, precision, files, {**_facts(parity, weights), "rounding_m": _rounding_m(checkpoint.model, model)})
     files[FILE] = yaml.safe_dump(description, sort_keys=False, allow_unicode=True, width=150).encode()
     files[CARD] = card(description, {file: len(content) for file, content in files.items()}).encode()

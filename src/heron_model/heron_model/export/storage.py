@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from heron_model.model import DriveHeron
 
@@ -35,10 +36,8 @@ def store_as_half(graph: Any) -> None:
     for tensor in graph.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= LEAST:
             values = numpy_helper.to_array(tensor)
-            with np.errstate(over="ignore"):
-                half = values.astype(np.float16)
-            if np.array_equal(half.astype(np.float32), values):
-                stored.append(numpy_helper.from_array(half, f"{tensor.name}.half"))
+            if is_exact_in_half(values):
+                stored.append(numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}.half"))
                 casts.append(helper.make_node("Cast", [f"{tensor.name}.half"], [tensor.name], name=f"{tensor.name}.float", to=TensorProto.FLOAT))
                 continue
         stored.append(tensor)
@@ -46,3 +45,9 @@ def store_as_half(graph: Any) -> None:
     del graph.graph.initializer[:], graph.graph.node[:]
     graph.graph.initializer.extend(stored)
     graph.graph.node.extend(nodes)
+
+
+def is_exact_in_half(values: NDArray[Any]) -> bool:
+    """Whether float16 holds these numbers as they are."""
+    with np.errstate(over="ignore"):
+        return np.array_equal(values.astype(np.float16).astype(values.dtype), values)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heron_model import hugging_face
 from heron_model.config import ModelConfig
+from heron_model.export.further import open_model
 from heron_model.layout import views
 from heron_model.plain_yaml import plain
 from heron_model.town.config import TownDataConfig
@@ -52,7 +52,7 @@ class Recipe:
         rounds: of correction after it.
         data: drives of the expert, made first; or samples that are there.
         held_out: folders to measure on; none: the last drives of every source.
-        start: a checkpoint folder to begin with, or None.
+        start: a checkpoint or policy folder to begin with, or None.
         export: whether a policy is made of the last model.
         command: that makes it all again, for the provenance.
     """
@@ -139,7 +139,7 @@ def _check(recipe: Recipe, out: Path, resume: bool) -> None:
             if views_of(folder) != world:
                 raise DataError(f"{folder}: made for other views than a correction drive has; train with --rounds 0")
     if recipe.start is not None:
-        hugging_face.load(recipe.start)
+        open_model(recipe.start)
 
 
 def _place(checkpoint: Path) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor
 from heron_bag.attachments import code_version
 from heron_model import hugging_face
 from heron_model.config import ModelConfig
+from heron_model.export.further import open_model
 from heron_model.lora import add_adapters
 from heron_model.losses import losses
 from heron_model.model import DriveHeron
@@ -40,7 +41,7 @@ class Lesson:
     Attributes:
         mixture: sources and their ratios.
         held_out: folders to measure on; none: the last drives of every source, which are then not trained on.
-        start: a checkpoint folder to begin with instead of new weights, or None.
+        start: a checkpoint or policy folder to begin with instead of new weights, or None.
     """
 
     mixture: MixtureConfig
@@ -107,7 +108,7 @@ def _model(preset: ModelConfig, start: Path | None, words: Path) -> tuple[DriveH
     A tokenizer that is there already is that of the run that goes on: how words are numbered must not change with the code.
     """
     if start is not None:
-        found = hugging_face.load(start)
+        found = open_model(start)
         if found.model.config != dataclasses.replace(preset, checkpoint=""):
             raise CheckpointError(f"{start}: a model {found.model.config.name} of another architecture than preset {preset.name}")
         model, tokenizer = found.model, Tokenizer.load(found.tokenizer)
