@@ -2,12 +2,15 @@
 
 What is measured, and when:
 
-- *Lateral error*: of base_link from the line of the route (the middle of its lanes), sideways. Moments count in which the car follows Heron, drives
+- *The line*: of the route, the middle of its lanes. Where the route changes lane before a turn, the command says nothing of the place at which to do
+  so: the line of who changes as late as there is room for before the junction is as good (`Place.aside_m`), and the nearer one counts.
+- *Lateral error*: of base_link from the line, sideways. Moments count in which the car follows Heron, drives
   faster than `MOVES_MPS`, and has nothing to pass: who makes room for a cyclist, a parked car or a work zone has to leave the line.
 - *Departure*: it is more than `DEPARTS_M` from the line; in the lanes of generated towns (3.25 m) the car's side is then 0.2 m over the lane's edge.
 - *Lateral intervention*: it is more than `INTERVENES_M` from the line while it follows Heron, however slowly, passing nothing: a person in the car
   would have taken the wheel. A wrong way at a junction is one as well. One lasts until the car is back in its lane; a supervised drive
   (`heron_sim.driving.episode`) ends with its first, as nothing that happens afterwards on a way that nobody commanded means anything.
+- *Late change*: it was more than `INTERVENES_M` from the route's own line and yet near the later one: a change of lane that came late, in time.
 - *Turns*: junctions with a choice that the car drove into. Taken: it came out where the route does. Missed: an intervention came between.
 """
 
@@ -45,6 +48,7 @@ class Following:
         mean_lateral_m, lateral_p95_m: of its absolute value over them; 0 without any.
         departed_s: of them, departed from the lane.
         lateral_interventions: times that a person would have taken the wheel.
+        late_changes: changes of lane that came late, in time.
         turns_taken, turns_missed: junctions with a choice; one that the car is in when the drive ends is neither.
     """
 
@@ -53,6 +57,7 @@ class Following:
     lateral_p95_m: float = 0.0
     departed_s: float = 0.0
     lateral_interventions: int = 0
+    late_changes: int = 0
     turns_taken: int = 0
     turns_missed: int = 0
 
@@ -66,6 +71,7 @@ class Following:
             "lane_departure_s": round(self.departed_s, 2),
             "lane_departure_share": round(self.departed_s / self.seconds, 5) if measured else None,
             "lateral_interventions": self.lateral_interventions,
+            "late_changes": self.late_changes,
             "turns_taken": self.turns_taken,
             "turns_missed": self.turns_missed,
         }
@@ -81,14 +87,15 @@ class RouteKeeping:
         self._lefts: list[float] = []
         self._seconds = self._departed_s = 0.0
         self._away = False
-        self._interventions = 0
+        self._interventions = self._late_changes = 0
+        self._late = False
         self._turn: Turn | None = None  # with a choice, that the car is in
         self._taken = self._missed = 0
         self._choices = tuple(turn for turn in route.turns if turn.manoeuvre is not Manoeuvre.FOLLOW)
 
     def observe(self, truth: Truth, place: Place, step_s: float) -> list[str]:
         """One moment → what went wrong in it, a sentence each."""
-        ego, distance = truth.ego, abs(place.left_m)
+        ego, distance = truth.ego, abs(place.aside_m)
         turned = abs(math.remainder(ego.yaw_rad - self._route.line.at(place.s_m).yaw, 2.0 * math.pi))
         away = distance > INTERVENES_M or turned > LOST_RAD
         if self._away:
@@ -104,6 +111,8 @@ class RouteKeeping:
             where = "on the road" if self._turn is None else f"in the junction where it was to go {self._turn.manoeuvre.value}"
             self._turn = None
             return [f"left the commanded way {where}: {distance:.1f} m beside it"]
+        was_late, self._late = self._late, abs(place.left_m) > (DEPARTS_M if self._late else INTERVENES_M)
+        self._late_changes += self._late and not was_late
         self._seconds += step_s
         self._lefts.append(distance)
         self._departed_s += step_s * (distance > DEPARTS_M)
@@ -123,6 +132,7 @@ class RouteKeeping:
             lateral_p95_m=float(np.quantile(lefts, 0.95)),
             departed_s=self._departed_s,
             lateral_interventions=self._interventions,
+            late_changes=self._late_changes,
             turns_taken=self._taken,
             turns_missed=self._missed,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from heron_core.se2 import wrap_angle
 from heron_sim.driving.geometry import Box
 from heron_sim.driving.region import Region
+from heron_sim.roads.lane_change import lane_changes
 from heron_sim.roads.network import Lane, RoadNetwork
 from heron_sim.roads.route import Route
 from heron_sim.roads.town import Town
@@ -31,8 +32,10 @@ class Place:
 
     Attributes:
         s_m, left_m: on the route's line.
+        aside_m: left of the nearest line that is as good as the route's: its own, or, where it changes lane before a turn, that of who makes
+            the same change as late as there is room for before the junction. A command asks for the turn and not for the place of the change.
         on_road: no corner of its box is beside the carriageway.
-        on_route: base_link is in the route's lane, and the car goes its way.
+        on_route: base_link is in the lane of such a line, and the car goes its way.
         wrong_lane: base_link is in a lane against its direction, not in a junction, and there is nothing to pass.
         passing: it would be wrong_lane, if there were nothing to pass.
         in_junction: it crosses one of the route's junctions.
@@ -40,6 +43,7 @@ class Place:
 
     s_m: float
     left_m: float
+    aside_m: float
     on_road: bool
     on_route: bool
     wrong_lane: bool = False
@@ -56,6 +60,7 @@ class Lanes:
         self._region = Region(town.network.drivable)
         self._cells = _lane_cells(town.network)
         self._parked = tuple((each.x_m, each.y_m) for each in town.parked)
+        self._changes = tuple(change for change in lane_changes(town.network, route) if change is not None)
         self._near_s_m: float | None = None
         self._passed_s = -math.inf
 
@@ -65,19 +70,23 @@ class Lanes:
         s_m, left_m = route.line.nearest(ego.x_m, ego.y_m, self._near_s_m)
         if abs(left_m) <= LOST_M or self._near_s_m is None:
             self._near_s_m = s_m
-        on_road = self._region.all_inside(box.corners, CORNER_M)
+        on_road, aside_m = self._region.all_inside(box.corners, CORNER_M), self._aside(s_m, left_m)
         lane = self._network.lanes[route.lane_at(s_m)[0]]
         yaw = route.line.at(s_m).yaw
-        if abs(left_m) <= 0.5 * lane.width_m and abs(wrap_angle(ego.yaw_rad - yaw)) < SAME_WAY_RAD:
-            return Place(s_m, left_m, on_road, True)
+        if abs(aside_m) <= 0.5 * lane.width_m and abs(wrap_angle(ego.yaw_rad - yaw)) < SAME_WAY_RAD:
+            return Place(s_m, left_m, aside_m, on_road, True)
         if self._in_junction(s_m, left_m):
-            return Place(s_m, left_m, on_road, False, in_junction=True)
+            return Place(s_m, left_m, aside_m, on_road, False, in_junction=True)
         if not self._against(ego.x_m, ego.y_m, ego.yaw_rad):
-            return Place(s_m, left_m, on_road, False)
+            return Place(s_m, left_m, aside_m, on_road, False)
         if abs(left_m) <= LOST_M and self._something_to_pass(truth, s_m, lane):
             self._passed_s = truth.time_s
         passing = truth.time_s - self._passed_s <= PASSED_S
-        return Place(s_m, left_m, on_road, False, not passing, passing)
+        return Place(s_m, left_m, aside_m, on_road, False, not passing, passing)
+
+    def _aside(self, s_m: float, left_m: float) -> float:
+        latest = [left_m - float(change.later_at(s_m, change.room_m)) for change in self._changes if change.s_m[0] <= s_m < change.junction_m]
+        return min([left_m, *latest], key=abs)
 
     def _in_junction(self, s_m: float, left_m: float) -> bool:
         near = any(turn.begin_m - JUNCTION_M <= s_m <= turn.end_m + JUNCTION_M for turn in self._route.turns)

@@ -26,7 +26,7 @@ class Figures:
         completion: see above.
         mean_lateral_m, lane_departure_share: over all time that they are measured in.
         lateral_p95_m: the largest of all drives.
-        lateral_interventions: all of them.
+        lateral_interventions, late_changes: all of them.
         collisions, at_fault_collisions, red_lights_run, needless_stops: all of them; `_per_km` over the way driven.
         red_approaches: all of them; red_obeyed_share: of them.
         turns_taken, turns_missed: at junctions with a choice.
@@ -45,6 +45,7 @@ class Figures:
     lateral_p95_m: float | None
     lane_departure_share: float | None
     lateral_interventions: int
+    late_changes: int
     collisions: int
     at_fault_collisions: int
     at_fault_per_km: float | None
@@ -149,6 +150,7 @@ def figures(rows: Sequence[Row], expert: Sequence[Row]) -> Figures:
         lateral_p95_m=max(tails, default=None),
         lane_departure_share=weighted("lane_departure_share"),
         lateral_interventions=round(total("lateral_interventions")),
+        late_changes=round(total("late_changes")),
         collisions=round(total("collisions")),
         at_fault_collisions=round(total("at_fault_collisions")),
         at_fault_per_km=total("at_fault_collisions") / km if km > 0.0 else None,

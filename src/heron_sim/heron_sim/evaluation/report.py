@@ -158,6 +158,7 @@ def markdown(evaluation: Evaluation, title: str, command: str) -> str:
         lines += [
             "",
             f"{found.drives} drives, {found.km:.2f} km, {found.seconds / 60.0:.0f} min. Junctions with a choice taken as commanded: {turns}.",
+            f"Changes of lane more than 2.5 m behind the route's line, yet in time for the junction: {found.late_changes}.",
         ]
     faults = evaluation.faults()
     lines += ["", *(f"- could not be done: {fault}" for fault in faults[:MOST_TOLD])] if faults else []
