@@ -15,6 +15,8 @@ class TownDataConfig:
         seconds: of each.
         quiet_s: mean time between disturbances; 0: none.
         aside_m: standard deviation of the places beside the route that the car is led to.
+        change_share: of the drives, those whose way is chosen so that it soon changes lane for a turn, where the town has such a way. On ways as
+            they are drawn 2 % of the samples show a change: too few to learn it from.
         late_share: of the changes of lane that a turn needs, those that come late.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
@@ -26,6 +28,7 @@ class TownDataConfig:
     seconds: float = 60.0
     quiet_s: float = 4.0
     aside_m: float = 0.6
+    change_share: float = 0.3
     late_share: float = 0.5
     turned_rad: float = 0.08
     jpeg_quality: int = 94
@@ -38,6 +41,8 @@ class TownDataConfig:
             raise ValueError(f"first_seed = {self.first_seed}: seeds below 50000 are held out for evaluation")
         if not 0.0 <= self.aside_m <= 2.0:
             raise ValueError(f"aside_m = {self.aside_m}, allowed 0 .. 2")
+        if not 0.0 <= self.change_share <= 1.0:
+            raise ValueError(f"change_share = {self.change_share}, allowed 0 .. 1")
         if not 0.0 <= self.late_share <= 1.0:
             raise ValueError(f"late_share = {self.late_share}, allowed 0 .. 1")
         if not 5.0 <= self.seconds <= 600.0:

@@ -26,13 +26,12 @@ from heron_model.town.drive import Disturbances, Moment, record_drive
 from heron_model.town.keep import EVERY, worth_a_picture
 from heron_model.town.labels import Labeller
 from heron_model.town.late import LateChanges
-from heron_model.town.scenes import draw_scenario
+from heron_model.town.scenes import draw_route, draw_scenario
 from heron_model.town.wander import Wander
 from heron_sim.drawing.rays import View, virtual_view
 from heron_sim.drawing.renderer import Picture, Renderer
 from heron_sim.matrix import worker_pool
 from heron_sim.roads.generate import generate_town
-from heron_sim.roads.router import plan_route
 
 NAMES = ("front", "narrow", "front_left", "front_right", "back", "back_left", "back_right")  # of the pictures, in the order of `layout.views`
 PAST_VIEWS = (1,)  # whose past is seen
@@ -65,7 +64,7 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
     car = LoopCar.load(vehicle)
     scenario = draw_scenario(seed, config.seconds)
     town = generate_town(scenario.town, seed)
-    route = plan_route(town.network, scenario.route, seed)
+    route = draw_route(town.network, scenario.route, seed, config.change_share)
     seen = world_views(vehicle)
     planner, quiet_s = None, config.quiet_s
     if policy is not None:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from heron_sim.config import RouteConfig, ScenarioConfig, TownConfig, TrafficConfig, WeatherConfig
+from heron_sim.roads.network import RoadNetwork
+from heron_sim.roads.route import Route
+from heron_sim.roads.router import plan_route
 
-PART = 501  # of the random numbers
+PART, ROUTE_PART = 501, 507  # of the random numbers
+CHANGE_WITHIN_M = 150.0  # a change of lane comes so soon on a way that is chosen for it
+WAYS = 24  # are tried in a town; few ways change lane at all, and then mostly later
+OTHER_WAY = 1_000_003  # between their seeds
 
 
 def draw_scenario(seed: int, seconds: float) -> ScenarioConfig:
@@ -32,3 +38,21 @@ def draw_scenario(seed: int, seconds: float) -> ScenarioConfig:
         ),
         route=RouteConfig(start_speed_mps=float(rng.choice([0.0, 4.0, 7.0, 10.0]))),
     )
+
+
+def draw_route(network: RoadNetwork, config: RouteConfig, seed: int, change_share: float) -> Route:
+    """The way of a training drive.
+
+    Args:
+        network: of the town.
+        config: of the scenario.
+        seed: of the drive.
+        change_share: probability that it is chosen among `WAYS` of the town for a change of lane within `CHANGE_WITHIN_M`; where none has one,
+            and otherwise, it is drawn as in every drive.
+    """
+    if np.random.default_rng([seed, ROUTE_PART]).random() < change_share:
+        for number in range(WAYS):
+            route = plan_route(network, config, seed + number * OTHER_WAY)
+            if any(turn.change_m is not None and turn.change_m < CHANGE_WITHIN_M for turn in route.turns):
+                return route
+    return plan_route(network, config, seed)
