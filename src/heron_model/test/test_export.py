@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -24,6 +25,7 @@ from heron_model.hugging_face import CheckpointError
 from heron_model.layout import SLOTS
 from heron_vla.folder import PolicyError, load_policy
 
+SHIPPED = Path(__file__).resolve().parents[3] / "config" / "policy" / "driveheron"
 PROVENANCE = {
     "data": {"train": "sha256 12ab", "held_out": "sha256 34cd"},
     "recipe": "none",
@@ -100,6 +102,12 @@ def test_a_real_model_s_policy_opens_too(tmp_path):
         ours, theirs = (model.prefill(inputs, *list(inputs.values())[-4:]) for model in (found, wanted))
     assert all(torch.equal(mine, its) for mine, its in zip(ours, theirs, strict=True))
     assert torch.equal(found.speech_head.weight, wanted.speech_head.weight)
+
+
+def test_the_policy_that_ships_can_be_trained_on():
+    opened = further.open_model(SHIPPED)
+    graphs = [(SHIPPED / name).read_bytes() for name in ("navigator.onnx", "decode.onnx")]
+    assert parity.check_parity(opened.model, *graphs).worst <= parity.LIMIT
 
 
 def test_a_policy_that_cannot_be_trained_on_says_why(exported, tmp_path):

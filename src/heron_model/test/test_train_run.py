@@ -9,6 +9,7 @@ import torch
 from toy_drives import CONFIG, SMALL, drives
 
 from heron_model import hugging_face
+from heron_model.export.policy import write_policy
 from heron_model.general import text_samples
 from heron_model.train.config import MixtureConfig, SourceConfig
 from heron_model.train.errors import CheckpointError, DataError
@@ -64,6 +65,19 @@ def test_a_finished_run_is_only_finished_again_and_a_model_is_trained_further(tr
     other = replace(SMALL, plan_queries=4)
     with pytest.raises(CheckpointError, match="another architecture than preset"):
         train_model(other, replace(lesson, start=out / "model"), CONFIG, tmp_path / "b")
+
+
+def test_training_goes_on_from_a_policy_folder(trained, tmp_path):
+    out, lesson, _ = trained
+    checkpoint = hugging_face.load(out / "model")
+    with torch.no_grad():
+        checkpoint.model.query.fill_(0.25)  # as no new model has it
+    start = write_policy(checkpoint, tmp_path / "policy")
+    report = train_model(SMALL, replace(lesson, start=start), replace(CONFIG, learning_rate=1e-9, ema=0.0), tmp_path / "run")
+    assert report["skipped"] == 0
+    after = hugging_face.load(tmp_path / "run" / "model").model
+    assert torch.allclose(after.query, torch.tensor(0.25), atol=1e-3)
+    assert torch.allclose(after.lead.weight, checkpoint.model.lead.weight, atol=1e-3)
 
 
 def test_data_that_cannot_be_trained_on(folders, tmp_path):
