@@ -90,6 +90,7 @@ def test_a_policy_folder_opens_as_the_model_that_it_was(exported):
     assert (folder / further.FURTHER).stat().st_size < (folder / "navigator.onnx").stat().st_size / 2
 
 
+@pytest.mark.slow
 def test_a_real_model_s_policy_opens_too(tmp_path):
     """Patches instead of convolutions, an output layer of its own."""
     checkpoint = hugging_face.Checkpoint(toy_model(REAL), toy_tokenizer(tmp_path / "words.json"), views_of(REAL))

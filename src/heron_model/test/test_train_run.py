@@ -9,8 +9,8 @@ import torch
 from toy_drives import CONFIG, SMALL, drives
 
 from heron_model import hugging_face
-from heron_model.export.policy import write_policy
 from heron_model.general import text_samples
+from heron_model.train import run
 from heron_model.train.config import MixtureConfig, SourceConfig
 from heron_model.train.errors import CheckpointError, DataError
 from heron_model.train.run import Lesson, train_model
@@ -67,17 +67,16 @@ def test_a_finished_run_is_only_finished_again_and_a_model_is_trained_further(tr
         train_model(other, replace(lesson, start=out / "model"), CONFIG, tmp_path / "b")
 
 
-def test_training_goes_on_from_a_policy_folder(trained, tmp_path):
+def test_training_begins_with_whatever_opens_as_a_model(trained, tmp_path, monkeypatch):
+    """A policy folder too: `test_export.py` opens some."""
     out, lesson, _ = trained
-    checkpoint = hugging_face.load(out / "model")
+    checkpoint, asked = hugging_face.load(out / "model"), []
     with torch.no_grad():
         checkpoint.model.query.fill_(0.25)  # as no new model has it
-    start = write_policy(checkpoint, tmp_path / "policy")
-    report = train_model(SMALL, replace(lesson, start=start), replace(CONFIG, learning_rate=1e-9, ema=0.0), tmp_path / "run")
-    assert report["skipped"] == 0
-    after = hugging_face.load(tmp_path / "run" / "model").model
-    assert torch.allclose(after.query, torch.tensor(0.25), atol=1e-3)
-    assert torch.allclose(after.lead.weight, checkpoint.model.lead.weight, atol=1e-3)
+    monkeypatch.setattr(run, "open_model", lambda folder: asked.append(folder) or checkpoint)
+    train_model(SMALL, replace(lesson, start=tmp_path / "policy"), replace(CONFIG, learning_rate=1e-9, ema=0.0), tmp_path / "run")
+    assert asked == [tmp_path / "policy"]
+    assert torch.allclose(hugging_face.load(tmp_path / "run" / "model").model.query, torch.tensor(0.25), atol=1e-3)
 
 
 def test_data_that_cannot_be_trained_on(folders, tmp_path):
