@@ -83,7 +83,7 @@ def test_a_change_in_time_is_no_intervention_however_late(way: Way, share: float
 
 def test_who_never_changes_is_stopped_where_there_is_no_more_room(way: Way) -> None:
     found = driven(way, later(way, 1000.0))
-    assert found.following.lateral_interventions == 1
+    assert (found.following.lateral_interventions, found.following.late_changes) == (1, 0)
     time_s = next(time_s for time_s, text in found.events if "left the commanded way on the road" in text)
     place_m = way.change.s_m[0] - BEFORE_M + SPEED_MPS * (time_s - GREEN_S)
     latest = way.change.later_at(way.change.s_m, way.change.room_m)

@@ -10,7 +10,7 @@ What is measured, and when:
 - *Lateral intervention*: it is more than `INTERVENES_M` from the line while it follows Heron, however slowly, passing nothing: a person in the car
   would have taken the wheel. A wrong way at a junction is one as well. One lasts until the car is back in its lane; a supervised drive
   (`heron_sim.driving.episode`) ends with its first, as nothing that happens afterwards on a way that nobody commanded means anything.
-- *Late change*: it was more than `INTERVENES_M` from the route's own line and yet near the later one: a change of lane that came late, in time.
+- *Late change*: it was more than `INTERVENES_M` from the route's own line and yet near the later one, and then came to the route's own: a change of lane that came late, in time.
 - *Turns*: junctions with a choice that the car drove into. Taken: it came out where the route does. Missed: an intervention came between.
 """
 
@@ -105,14 +105,14 @@ class RouteKeeping:
         if not ego.engaged or (ego.speed_mps <= MOVES_MPS and not away) or self._passes(truth, place.s_m):
             return []
         if away:
-            self._away = True
+            self._away, self._late = True, False
             self._interventions += 1
             self._missed += self._turn is not None
             where = "on the road" if self._turn is None else f"in the junction where it was to go {self._turn.manoeuvre.value}"
             self._turn = None
             return [f"left the commanded way {where}: {distance:.1f} m beside it"]
         was_late, self._late = self._late, abs(place.left_m) > (DEPARTS_M if self._late else INTERVENES_M)
-        self._late_changes += self._late and not was_late
+        self._late_changes += was_late and not self._late
         self._seconds += step_s
         self._lefts.append(distance)
         self._departed_s += step_s * (distance > DEPARTS_M)
