@@ -10,7 +10,8 @@ What is measured, and when:
 - *Lateral intervention*: it is more than `INTERVENES_M` from the line while it follows Heron, however slowly, passing nothing: a person in the car
   would have taken the wheel. A wrong way at a junction is one as well. One lasts until the car is back in its lane; a supervised drive
   (`heron_sim.driving.episode`) ends with its first, as nothing that happens afterwards on a way that nobody commanded means anything.
-- *Late change*: it was more than `INTERVENES_M` from the route's own line and yet near the later one, and then came to the route's own: a change of lane that came late, in time.
+- *Late change*: it was more than `INTERVENES_M` from the route's own line and yet near the later one, and then came to the
+  route's own: a change of lane that came late, in time.
 - *Turns*: junctions with a choice that the car drove into. Taken: it came out where the route does. Missed: an intervention came between.
 """
 
