@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import signal
@@ -53,6 +54,21 @@ def cars(tmp_path: Path) -> Iterator[Callable[..., Cars]]:
     yield make
     for each in made:
         each.__exit__()
+
+
+def once_more_if_starved(test: Callable[[Callable[..., Cars]], None]) -> Callable[[Callable[..., Cars]], None]:
+    """Control gives up, as it should, when the machine starves its real-time process (virtual ones do): that proves nothing, but not twice."""
+
+    @functools.wraps(test)
+    def run(cars: Callable[..., Cars]) -> None:
+        try:
+            test(cars)
+        except AssertionError as error:
+            if "process stood" not in str(error):
+                raise
+            test(cars)
+
+    return run
 
 
 def ladder(text: str) -> list[tuple[str, str]]:
@@ -164,6 +180,7 @@ def _pressed(run: Cars) -> list[int]:
     return [ns for ns, _ in found]
 
 
+@once_more_if_starved
 def test_plans_of_a_planner_that_stood_are_refused_and_the_drive_goes_on(cars: Callable[..., Cars]) -> None:
     run = cars(50, ENGAGE)
     run.wait_followed(1.5)
@@ -173,10 +190,11 @@ def test_plans_of_a_planner_that_stood_are_refused_and_the_drive_goes_on(cars: C
     run.signal(PLANNER, signal.SIGCONT)
     run.wait_text("actuation", "soft stop ended: fresh plans again")
     assert "plan: rejected: stale" in run.text("actuation"), run.said()
-    assert not run.lines("release")
+    assert not run.lines("release"), run.said()
     in_lane(driven(run))
 
 
+@once_more_if_starved
 def test_bus_off_in_a_curve_lets_go_and_stays_so_until_acknowledged(cars: Callable[..., Cars]) -> None:
     off = "do=bus_off,when=followed,after_s=1.5,for_s=0.6"
     run = cars(50, ENGAGE, off, "do=cancel_button,when=released,after_s=3", "do=engage_button,when=released,after_s=1,until=followed")
@@ -192,6 +210,7 @@ def test_bus_off_in_a_curve_lets_go_and_stays_so_until_acknowledged(cars: Callab
     in_lane([truth for truth in driven(run) if truth["ns"] < gone["ns"]])
 
 
+@once_more_if_starved
 def test_a_second_planner_ends_the_drive_in_lane(cars: Callable[..., Cars]) -> None:
     run = cars(50, ENGAGE)
     run.wait_followed(1.0)
@@ -203,7 +222,7 @@ def test_a_second_planner_ends_the_drive_in_lane(cars: Callable[..., Cars]) -> N
     assert re.fullmatch(seen, ladder(run.text("actuation"))[-1][1]), run.said()
     assert "closed: a second planner appeared" in run.text("actuation"), run.said()
     in_lane(driven(run, stood["t"]))
-    assert followed(stood)
+    assert followed(stood), run.said()
 
 
 def _recorded_drive(folder: Path) -> Path:
