@@ -90,6 +90,7 @@ def test_without_gain_nothing_moves() -> None:
     assert rates is not None and np.abs(rates).max() < 1e-6
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in matmul:RuntimeWarning")  # that is how it is found
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_what_is_not_finite_has_no_solution_and_leaves_no_trace(bad: float) -> None:
     preview, fresh = Preview(STEPS, STEP_S, LAG_S), Preview(STEPS, STEP_S, LAG_S)
