@@ -8,10 +8,10 @@ from heron_vla.language import Thoughts
 STABLE_NS = 300_000_000
 """A thought that comes and goes within this time changed nothing."""
 
-SURE = 0.8
-"""Probability of a reason from which on it counts: who is in doubt had better say nothing. Chosen in eight drives of a policy that did not ship, in
-towns of the training: 49 of 75 explanations were true without it, 32 of 36 with it. In 24 held-out drives of the policy that ships: 150 of 240, 125
-of 149. The price is silence: 122 of 233 changes of the scene were explained in them, 139 of 236 before."""
+SURE = 0.95
+"""Probability of a reason from which on it counts: who is in doubt had better say nothing. From 0.9 on, 52 of 58 explanations of the policy that
+ships were true in towns 40000 to 40007, which are neither of its training nor of its evaluation; nine in ten are demanded of those of other towns
+too, so it is a step above. The price is silence. What it comes to is in the policy's card."""
 
 
 class Telling:
