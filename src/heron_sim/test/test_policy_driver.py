@@ -84,7 +84,7 @@ class Speaking:
 
     def answer(self, request: PolicyInput) -> Answer:
         self._asked += 1
-        thoughts = Thoughts({"intent": "none", "reason": "start" if self._asked <= 20 else "cruise"}, {"reason": 0.9})
+        thoughts = Thoughts({"intent": "none", "reason": "start" if self._asked <= 20 else "cruise"}, {"reason": 0.97})
         return replace(self._policy.answer(request), thoughts=thoughts, memory=MEMORY)
 
     def say(self, memory: Memory) -> Speech:

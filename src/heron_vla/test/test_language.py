@@ -155,7 +155,7 @@ def test_what_is_written_never_becomes_a_token_of_ours(folder: PolicyFolder) -> 
     assert language.read("turn right <end>") == "unknown"
 
 
-def thoughts(intent: str, reason: str = "cruise", certain: float = 0.9) -> Thoughts:
+def thoughts(intent: str, reason: str = "cruise", certain: float = 0.97) -> Thoughts:
     return Thoughts({"intent": intent, "reason": reason}, {"intent": 0.9, "reason": certain})
 
 
@@ -211,7 +211,7 @@ def test_a_change_is_told_once_and_when_it_lasts() -> None:
 
 def test_a_doubtful_reason_is_not_told_and_does_not_count_for_its_time() -> None:
     telling, told = Telling(), []
-    certainties = [0.5] * 5 + [0.9, 0.9, 0.9, 0.5] * 3 + [0.9] * 5
+    certainties = [0.94] * 5 + [0.96, 0.96, 0.96, 0.94] * 3 + [0.96] * 5
     for index, certain in enumerate(certainties):
         if telling.due(index * 100 * MS, thoughts("none", "wait_red", certain)):
             told.append(index)
