@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heron_core.errors import InputError
 from heron_sim.config import RouteConfig
-from heron_sim.roads.line import Line
 from heron_sim.roads.network import Lane, Manoeuvre, RoadNetwork
 from heron_sim.roads.route import Route, Turn
+from heron_sim.roads.track import CHANGE_MARGIN_M, Track
 
 CURVATURE_PER_M = 0.2  # the tightest that the demonstration car's gate lets through; no route over lanes that are tighter
 START_ROOM_M = 40.0  # from the start to the first stop line
 CHANGE_M = 42.0  # of road for each change of lane
-_CHANGE_MARGIN_M = 8.0  # after a junction, and before the stop line
-_CHANGE_LONGEST_M = 60.0
 _START_SHARE = 0.4  # of the first road: at most there the route starts
 
 
@@ -113,7 +108,7 @@ class _Search:
         targets: set[tuple[Manoeuvre, int]] = set()
         reached: set[tuple[Manoeuvre, int]] = set()
         for beside, changes in sorted(self._beside(lane), key=lambda pair: pair[1]):
-            too_short = changes > 0 and self._room(self._lanes[beside]) - start_m < changes * CHANGE_M + 2.0 * _CHANGE_MARGIN_M
+            too_short = changes > 0 and self._room(self._lanes[beside]) - start_m < changes * CHANGE_M + 2.0 * CHANGE_MARGIN_M
             for connector in self._lanes[beside].successors:
                 across = self._lanes[connector]
                 if across.junction is None or not across.successors or self._tight & {connector, across.successors[0]}:
@@ -174,7 +169,7 @@ class _Search:
         """Lanes, line and turns of a chain of steps."""
         first = self._room(self._lanes[steps[0].lane])
         start = min(float(self._rng.uniform(0.15, _START_SHARE)) * first, first - START_ROOM_M)
-        track = _Track(self._lanes)
+        track = Track(self._lanes)
         marks: list[tuple[_Step, int, int, int | None]] = []
         for step in steps:
             change = track.street(step.lane, step.exit, start)
@@ -182,7 +177,7 @@ class _Search:
             if step.connector is not None:
                 begin = track.lane(step.connector)
                 marks.append((step, begin, len(track.points) - 1, change))
-        line = Line(np.array(track.points))
+        line = track.line()
         turns = tuple(
             Turn(
                 step.manoeuvre,
@@ -194,73 +189,4 @@ class _Search:
             )
             for step, begin, end, change in marks
         )
-        return Route(tuple(track.lanes), tuple(float(line.s_m[k]) for k in track.begins), line, turns, tuple(track.offsets))
-
-
-class _Track:
-    """Points of a route while it is put together.
-
-    Attributes:
-        points: (x, y) so far.
-        lanes, begins, offsets: chain of lanes, index of the point at which each begins, arc length on the lane there.
-    """
-
-    def __init__(self, network_lanes: tuple[Lane, ...]) -> None:
-        self._all = network_lanes
-        self.points: list[tuple[float, float]] = []
-        self.lanes: list[int] = []
-        self.begins: list[int] = []
-        self.offsets: list[float] = []
-
-    def _add(self, points: NDArray[Any]) -> int:
-        """Appends points; the index of the first of them (the last one before, if they begin there)."""
-        begin = max(len(self.points) - 1, 0)
-        for x, y in points.tolist():
-            if not self.points or math.hypot(x - self.points[-1][0], y - self.points[-1][1]) > 0.02:
-                self.points.append((x, y))
-        return begin
-
-    def lane(self, lane: int, start_m: float = 0.0) -> int:
-        """A whole lane, from `start_m` on; the index of its first point."""
-        line = self._all[lane].line
-        if start_m > 0.0:
-            at = np.concatenate([[start_m], line.s_m[line.s_m > start_m + 0.05]])
-            begin = self._add(line.poses(at)[:, :2])
-        else:
-            begin = self._add(line.points)
-        self._enter(lane, begin, start_m)
-        return begin
-
-    def street(self, lane: int, leave: int, start_m: float) -> int | None:
-        """A street entered on one lane and left on another, with a smooth change in between; the index of the point where it begins, or None."""
-        if lane == leave:
-            self.lane(lane, start_m)
-            return None
-        one, two = self._all[lane], self._all[leave]
-        room = min(each.line.length_m if each.stop_s_m is None else each.stop_s_m for each in (one, two))
-        low, high = start_m + _CHANGE_MARGIN_M, room - _CHANGE_MARGIN_M
-        length = min(high - low, _CHANGE_LONGEST_M * max(1, abs(self._changes(lane, leave))))
-        low += (high - low - length) / 2.0
-        at = np.concatenate([[start_m], one.line.s_m[one.line.s_m > start_m + 0.05]])
-        u = np.clip((at - low) / length, 0.0, 1.0)
-        share = (u**3 * (10.0 - 15.0 * u + 6.0 * u**2))[:, None]
-        other = two.line.poses(at * (two.line.length_m / one.line.length_m))[:, :2]
-        begin = self._add((1.0 - share) * one.line.poses(at)[:, :2] + share * other)
-        half = int(np.argmax(u >= 0.5))
-        self._enter(lane, begin, start_m)
-        self._enter(leave, begin + half, float(at[half] * two.line.length_m / one.line.length_m))
-        return begin + int(np.argmax(u > 0.0))
-
-    def _changes(self, lane: int, leave: int) -> int:
-        for side, sign in (("left", 1), ("right", -1)):
-            count, at = 0, lane
-            while at is not None and at != leave:
-                at, count = getattr(self._all[at], side), count + 1
-            if at == leave:
-                return sign * count
-        raise ValueError(f"lanes {lane} and {leave} do not lie beside each other")
-
-    def _enter(self, lane: int, begin: int, offset_m: float) -> None:
-        self.lanes.append(lane)
-        self.begins.append(begin)
-        self.offsets.append(offset_m)
+        return track.route(line, turns)
