@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from heron_core.trajectory import STEP_S
 from heron_model.layout import MANOEUVRES
+from heron_model.others import Other
 from heron_model.words.instructions import instruction
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.world import SAID
@@ -50,6 +51,12 @@ def as_given(row: dict[str, Any]) -> Asked:
     points = np.array(row["trajectory"], np.float32).reshape(-1, 4)
     manoeuvre = row["manoeuvre"] if row["manoeuvre"] in MANOEUVRES else "follow"
     return Asked(manoeuvre, row["text"] or "", "" if row["text"] else "none", points)
+
+
+def told_otherwise(other: Other) -> dict[str, Any]:
+    """What changes in a row where another manoeuvre is told; its explanation, its reason and a person's sentence hold no more."""
+    changed = {"manoeuvre": other.manoeuvre, "turn": other.manoeuvre, "signal": other.signal, "ahead": other.ahead, "trajectory": other.points}
+    return changed | dict.fromkeys(("text", "reason", "english", "japanese"), "")
 
 
 def ask(row: dict[str, Any], points: F32, random: np.random.Generator) -> Asked:

@@ -39,7 +39,8 @@ class Output:
         thoughts: [B, words of all slots] logits, slots in order.
         speech: [B, M, vocabulary] logits of each next word, or None.
         pad: the id that fills up `speech_ids`.
-        aux: `dense.<input>` [B, views, patches, 3], `where` [B, places] log-probabilities, `lamp` [B, 4] logits, `lead` [B, 2].
+        aux: of each set of pictures `dense.<input>` [P, views, patches, 3], `where` [P, places] log-probabilities, `lamp` [P, 4] logits;
+            `lead` [B, 2].
     """
 
     trajectory: Tensor
@@ -171,11 +172,8 @@ class DriveHeron(nn.Module):
                 tokens.append(token[:, None])
         return torch.cat(tokens, 1), aux
 
-    def sequence(
-        self, images: Mapping[str, Tensor], ego_hist: Tensor, command: Tensor, text_ids: Tensor, text_mask: Tensor
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Everything up to the plan queries: embeddings [B, S, d], which of them count [B, S], and `see`'s second."""
-        seen, aux = self.see(images)
+    def sequence(self, seen: Tensor, ego_hist: Tensor, command: Tensor, text_ids: Tensor, text_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Image tokens and the rest → everything up to the plan queries: embeddings [B, S, d], and which of them count [B, S]."""
         batch = seen.shape[0]
         ego = ego_hist.to(self.ego_scale.dtype) / self.ego_scale
         before = self.before(ego.flatten(1))
@@ -187,11 +185,16 @@ class DriveHeron(nn.Module):
         parts = [seen, features, self.embed(text_ids), asked]
         ones = [torch.ones_like(part[..., 0], dtype=torch.bool) for part in parts]
         ones[2] = text_mask.to(torch.bool)
-        return torch.cat([part.to(seen.dtype) for part in parts], 1), torch.cat(ones, 1), aux
+        return torch.cat([part.to(seen.dtype) for part in parts], 1), torch.cat(ones, 1)
 
     def forward(self, batch: Mapping[str, Tensor]) -> Output:
-        """Thoughts, trajectory, and with `speech_ids` in the batch the logits of every next word of them."""
-        x, keep, aux = self.sequence(batch, batch["ego_hist"], batch["command"], batch["text_ids"], batch["text_mask"])
+        """Thoughts, trajectory, and with `speech_ids` in the batch the logits of every next word of them.
+
+        There may be several instructions to each set of pictures, those of one set together: what is seen is computed once.
+        """
+        seen, aux = self.see(batch)
+        seen = seen.repeat_interleave(len(batch["command"]) // len(seen), 0)
+        x, keep = self.sequence(seen, batch["ego_hist"], batch["command"], batch["text_ids"], batch["text_mask"])
         asked, speech = x.shape[1], batch.get("speech_ids")
         if speech is not None:
             x = torch.cat([x, self.embed(speech).to(x.dtype)], 1)
@@ -231,7 +234,7 @@ class DriveHeron(nn.Module):
         """What the graph `navigator` gives: trajectory, thoughts (probabilities within each slot), cache, keep, next_position."""
         from transformers import DynamicCache
 
-        x, keep, _ = self.sequence(images, ego_hist, command, text_ids, text_mask)
+        x, keep = self.sequence(self.see(images)[0], ego_hist, command, text_ids, text_mask)
         cache = DynamicCache(config=self.vlm.config.text_config)
         hidden = self.think(x, keep, cache)
         logits, trajectory = self.answers(hidden, ego_hist)

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from heron_core.errors import InputError
 from heron_core.trajectory import POINTS
-from heron_model.asked import Asked, as_given, ask
+from heron_model.asked import Asked, as_given, ask, told_otherwise
 from heron_model.config import ModelConfig
 from heron_model.layout import EGO_COLUMNS, EGO_STEPS, MANOEUVRES, SLOTS, SPEECH_TOKENS, TEXT_TOKENS, views
+from heron_model.others import unpacked
 from heron_model.packed import unpack
 from heron_model.samples import VIEWS
 from heron_model.vision_grid import SIGNAL_STRIDE
@@ -63,9 +64,16 @@ class Samples:
         """As it was recorded: the instruction that was in force, no noise."""
         return self._sample(index, None)
 
-    def draw(self, index: int, random: np.random.Generator) -> dict[str, Any]:
-        """With an instruction, noise and light drawn by `random`."""
-        return self._sample(index, random)
+    def draw(self, index: int, random: np.random.Generator, asks: int = 1) -> dict[str, Any]:
+        """With an instruction, noise and light drawn by `random`.
+
+        Args:
+            index: of the sample.
+            random: what is drawn is a function of it.
+            asks: how often its pictures are asked about. The first time it is told what was done; each further one, which `more` holds, another
+                manoeuvre where the expert was asked for one, else the same in other words.
+        """
+        return self._sample(index, random, asks)
 
     def name(self, index: int) -> str:
         """For messages: file and row."""
@@ -89,19 +97,34 @@ class Samples:
         self._tables.append(table)
         self._index += [(number, row) for row, labelled in enumerate(table["labelled"].to_pylist()) if labelled]
 
-    def _sample(self, index: int, random: np.random.Generator | None) -> dict[str, Any]:
+    def _sample(self, index: int, random: np.random.Generator | None, asks: int = 1) -> dict[str, Any]:
         file, number = self._index[index]
         table = self._tables[file]
         row = {name: table[name][number].as_py() for name in table.column_names}
         past = {} if row["past"] < 0 else {f"view_{k}": table[f"view_{k}"][row["past"]].as_py() for k in range(VIEWS)}
+        taught = unpack(row["aux"] or b"")
+        lead = taught["lead"] if taught else np.full(2, np.nan, np.float32)
+        light = None if random is None else _light(random)
+        out: dict[str, Any] = self._pictures(row, past, light) | self._asked(row, lead, random) | _seen(row, taught)
+        if random is not None and asks > 1:
+            others = unpacked(row.get("others"))
+            out["more"] = []
+            for _ in range(asks - 1):
+                other = others[int(random.integers(len(others)))] if others else None
+                found = (
+                    self._asked(row, lead, random) if other is None else self._asked(row | told_otherwise(other), np.full_like(lead, np.nan), random)
+                )
+                out["more"].append(found)
+        return out
+
+    def _asked(self, row: dict[str, Any], lead: NDArray[np.generic], random: np.random.Generator | None) -> dict[str, Any]:
+        """An instruction, what comes of it, and what the car knows of itself."""
         ego = np.array(row["ego_hist"], np.float32).reshape(EGO_STEPS, len(EGO_COLUMNS))
         points = np.array(row["trajectory"], np.float32).reshape(POINTS, 4)
         given = as_given(row) if random is None else ask(row, points, random)
-        light = None if random is None else _light(random)
-        out: dict[str, Any] = self._pictures(row, past, light)
         if random is not None:
             ego = ego + random.normal(0.0, (SPEED_NOISE, YAW_RATE_NOISE, ACCEL_NOISE), ego.shape).astype(np.float32)
-        out |= {
+        return {
             "ego_hist": np.nan_to_num(ego),
             "command": MANOEUVRES.index(given.manoeuvre),
             "text_ids": self.tokenizer.encode(given.text, TEXT_TOKENS) if given.text else [],
@@ -109,8 +132,8 @@ class Samples:
             "thoughts": _thoughts(row, given),
             "speech_ids": self._speech(row, given, random),
             "weight": row["weight"],
+            "lead": lead,
         }
-        return out | self._taught(row)
 
     def _pictures(self, row: dict[str, Any], past: dict[str, Any], light: NDArray[np.uint8] | None) -> dict[str, Any]:
         out: dict[str, list[NDArray[np.uint8]]] = {}
@@ -129,35 +152,29 @@ class Samples:
             return []
         return self.tokenizer.speech(text, "ja" if japanese else "en", SPEECH_TOKENS)
 
-    def _taught(self, row: dict[str, Any]) -> dict[str, Any]:
-        found = unpack(row["aux"] or b"")
-        out: dict[str, Any] = {"cells": None, "lamp": -1, "lead": np.full(2, np.nan, np.float32)}
-        if not found:
-            return out
-        out["cells"], out["lead"] = found["cells"], found["lead"]
-        out["lamp"] = LAMPS.index(row["signal"]) if row["signal"] in LAMPS else -1
-        for name in ("front", "narrow"):
-            out[f"dense_{name}"] = found[f"dense_{name}"][None].astype(np.float32) / 255.0
-        return out
-
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-    """Samples → batch: pictures uint8 [B, views, 3, h, w]; sentences padded to the longest, at least one token; `where` [B, cells + 1]."""
+    """Samples → batch.
+
+    Pictures uint8 [P, views, 3, h, w], and what is read off them (`dense_…`, `lamp`, `where` [P, cells + 1]), once per sample; all else once per
+    instruction, those of one sample together. Sentences are padded to the longest, at least one token.
+    """
     first = samples[0]
     batch: dict[str, Tensor] = {}
     for name, value in first.items():
         if isinstance(value, np.ndarray) and value.dtype == np.uint8:
             batch[name] = torch.from_numpy(np.stack([each[name] for each in samples]))
+    asked = [each for sample in samples for each in (sample, *sample.get("more", ()))]
     for name in ("ego_hist", "trajectory", "lead"):
-        batch[name] = torch.from_numpy(np.stack([each[name] for each in samples]).astype(np.float32))
-    for name in ("command", "lamp"):
-        batch[name] = torch.tensor([each[name] for each in samples])
-    batch["thoughts"] = torch.tensor([each["thoughts"] for each in samples])
-    batch["weight"] = torch.tensor([each["weight"] for each in samples], dtype=torch.float32)
-    batch["text_ids"] = _padded([each["text_ids"] for each in samples])
-    lengths = torch.tensor([len(each["text_ids"]) for each in samples])
+        batch[name] = torch.from_numpy(np.stack([each[name] for each in asked]).astype(np.float32))
+    batch["lamp"] = torch.tensor([each["lamp"] for each in samples])
+    for name in ("command", "thoughts"):
+        batch[name] = torch.tensor([each[name] for each in asked])
+    batch["weight"] = torch.tensor([each["weight"] for each in asked], dtype=torch.float32)
+    batch["text_ids"] = _padded([each["text_ids"] for each in asked])
+    lengths = torch.tensor([len(each["text_ids"]) for each in asked])
     batch["text_mask"] = torch.arange(batch["text_ids"].shape[1])[None] < lengths[:, None]
-    batch["speech_ids"] = _padded([each["speech_ids"] for each in samples])
+    batch["speech_ids"] = _padded([each["speech_ids"] for each in asked])
     for name in ("dense_front", "dense_narrow"):
         taught = next((each[name] for each in samples if name in each), None)
         if taught is not None:
@@ -173,6 +190,14 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
             where[k, torch.from_numpy(each["cells"].astype(np.int64))] = 1.0 / len(each["cells"])
     batch["where"] = where
     return batch
+
+
+def _seen(row: dict[str, Any], taught: dict[str, NDArray[np.generic]]) -> dict[str, Any]:
+    """What is taught about the pictures, whatever is asked."""
+    if not taught:
+        return {"cells": None, "lamp": -1}
+    dense = {name: taught[name][None].astype(np.float32) / 255.0 for name in ("dense_front", "dense_narrow")}
+    return {"cells": taught["cells"], "lamp": LAMPS.index(row["signal"]) if row["signal"] in LAMPS else -1} | dense
 
 
 def _padded(lists: Sequence[Sequence[int]]) -> Tensor:

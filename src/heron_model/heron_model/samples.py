@@ -31,5 +31,6 @@ SCHEMA = pa.schema(
         ("japanese", pa.string()),
         ("weight", pa.float32()),
         ("aux", pa.binary()),  # `numpy.savez` of dense targets; empty: none
+        ("others", pa.binary()),  # what is done if another manoeuvre is told, `others.packed`; empty or no such column: not known
     ]
 )

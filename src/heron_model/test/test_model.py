@@ -50,6 +50,18 @@ def test_one_forward_pass_and_the_two_graphs_say_the_same() -> None:
             torch.testing.assert_close(logits, whole.speech[:, word], atol=1e-4, rtol=1e-4)
 
 
+def test_several_instructions_to_the_same_pictures_are_answered_as_one_by_one() -> None:
+    model = toy_model().eval()
+    batch = batch_of(4)
+    seen = {name: batch[name][:2] for name in IMAGES}
+    twice = {name: value.repeat_interleave(2, 0) for name, value in seen.items()}
+    with torch.no_grad():
+        together, apart = model(batch | seen), model(batch | twice)
+    torch.testing.assert_close(together.trajectory, apart.trajectory)
+    torch.testing.assert_close(together.thoughts, apart.thoughts)
+    assert len(together.aux["dense.front"]) == 2 and len(together.aux["lead"]) == 4
+
+
 def test_padding_of_a_sentence_changes_nothing() -> None:
     model = toy_model().eval()
     short = batch_of(1, tokens=3)

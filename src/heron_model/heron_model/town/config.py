@@ -20,6 +20,7 @@ class TownDataConfig:
         late_share: of the changes of lane that a turn needs, those that come late.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
+        choices_only: keep only moments shortly before a junction at which the expert was asked for another manoeuvre, too.
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
     """
 
@@ -32,6 +33,7 @@ class TownDataConfig:
     late_share: float = 0.5
     turned_rad: float = 0.08
     jpeg_quality: int = 94
+    choices_only: bool = False
     policy_share: float = 0.0
 
     def __post_init__(self) -> None:

@@ -9,12 +9,13 @@ import numpy as np
 from heron_core.truth import Lamp, Truth
 from heron_model.town.drive import Moment
 from heron_model.town.labels import Labeller
+from heron_model.town.others import OtherPlan
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.route import Route
 
 PART = 503
 EVERY = 5  # moments of 100 ms between two candidates: the past of one is the present of another
-RARE = 2  # between two that are rare: a yellow light
+RARE = 2  # between two that are rare: a yellow light, a choice
 FIRST = 8  # moments before it have no ego history
 LIGHT_M, LEAD_M = 45.0, 25.0
 STANDING_MPS = 0.3
@@ -43,6 +44,11 @@ def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route,
         if draw < share:
             kept.append(index)
     return kept
+
+
+def with_a_choice(others: Sequence[Sequence[OtherPlan]]) -> list[int]:
+    """Indices of the moments, five a second, at which something else could have been told; `others` of each moment of a drive."""
+    return [index for index in range(FIRST, len(others)) if index % RARE == 0 and others[index]]
 
 
 def _is_yellow(truth: Truth, labeller: Labeller) -> bool:

@@ -18,14 +18,16 @@ from heron_control.proving_ground.closed_loop import LoopCar
 from heron_core.errors import HeronError, InputError
 from heron_core.rig import load_rig
 from heron_model.layout import EGO_STEPS, views
+from heron_model.others import packed
 from heron_model.plain_yaml import plain
 from heron_model.sample_writer import blank, encode_bgr, write_rows
 from heron_model.samples import FILE, VIEWS
 from heron_model.town.config import TownDataConfig
 from heron_model.town.drive import Disturbances, Moment, record_drive
-from heron_model.town.keep import EVERY, worth_a_picture
+from heron_model.town.keep import EVERY, with_a_choice, worth_a_picture
 from heron_model.town.labels import Labeller
 from heron_model.town.late import LateChanges
+from heron_model.town.others import OtherManoeuvres, OtherPlan
 from heron_model.town.scenes import draw_route, draw_scenario
 from heron_model.town.wander import Wander
 from heron_sim.drawing.rays import View, virtual_view
@@ -76,7 +78,9 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
     moments, driving = record_drive(car, town, route, scenario, seed, disturbances, wander, planner)
     driven = time.perf_counter()
     labeller = Labeller(town.network, route, seen)
-    kept = worth_a_picture(moments, labeller, route, seed)
+    asked = OtherManoeuvres(car, town, route, seen)
+    others = [asked.at(moment.truth, moment.plan.points) for moment in moments]
+    kept = with_a_choice(others) if config.choices_only else worth_a_picture(moments, labeller, route, seed)
     renderer = Renderer(town, seen, scenario.weather, seed, small=True)
     past_only = [NAMES[view] for view in PAST_VIEWS]
     writer = _Rows(config.jpeg_quality)
@@ -84,7 +88,7 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
         truth = moments[index].truth
         if index - EVERY not in writer.row_of:
             writer.past(index - EVERY, moments[index - EVERY], renderer.render(moments[index - EVERY].truth, only=past_only))
-        writer.sample(index, moments, renderer.render(truth, labels=True), labeller)
+        writer.sample(index, moments, renderer.render(truth, labels=True), labeller, others[index])
     path = drive_file(folder, seed)
     write_rows(path, writer.rows)
     return {
@@ -111,7 +115,7 @@ class _Rows:
             row[f"view_{view}"] = encode_bgr(pictures[NAMES[view]].image, self._quality)
         self._add(index, row)
 
-    def sample(self, index: int, moments: Sequence[Moment], pictures: Mapping[str, Picture], labeller: Labeller) -> None:
+    def sample(self, index: int, moments: Sequence[Moment], pictures: Mapping[str, Picture], labeller: Labeller, others: Sequence[OtherPlan]) -> None:
         """A labelled row."""
         moment = moments[index]
         row = blank(moment.truth.time_ns) | {f"view_{view}": encode_bgr(pictures[NAMES[view]].image, self._quality) for view in range(VIEWS)}
@@ -130,6 +134,7 @@ class _Rows:
             "english": said.english,
             "japanese": said.japanese,
             "aux": labeller.dense(moment.truth, pictures),
+            "others": packed([each.seen_in(pictures) for each in others]),
         }
         self._add(index, row)
 

@@ -141,7 +141,7 @@ def _task(model: DriveHeron, tokenizer: Tokenizer, lesson: Lesson, config: Train
     chosen = [places[index] for index in np.linspace(0, len(places) - 1, min(len(places), config.held_out_samples)).astype(int)]
 
     def read(draws: Sequence[Draw]) -> dict[str, Tensor]:
-        return collate([sources[draw.source].draw(draw.sample, np.random.default_rng(draw.seed)) for draw in draws])
+        return collate([sources[draw.source].draw(draw.sample, np.random.default_rng(draw.seed), config.asks) for draw in draws])
 
     def held_out() -> Iterator[Mapping[str, Tensor]]:
         for first in range(0, len(chosen), config.batch):
