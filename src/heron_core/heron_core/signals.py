@@ -24,7 +24,7 @@ class Explanation:
 
     Attributes:
         stamp_ns: of the plan that it explains.
-        reason: short stable name for programs.
+        reason: short stable name for programs; empty: what was told before is over, and nothing is told in its place.
         english, japanese: for people.
     """
 

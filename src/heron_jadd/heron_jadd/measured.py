@@ -61,7 +61,8 @@ def measured(bag: Bag, track: PoseTrack, span_ns: tuple[int, int], decoders: Map
     if "instructions" in there:
         found["instructions"] = table_of("instructions", [(each.stamp_ns, each.manoeuvre, each.text) for _, each in instructions(bag)])
     if "explanations" in there:
-        found["explanations"] = table_of("explanations", [(each.stamp_ns, each.reason, each.english, each.japanese) for _, each in explanations(bag)])
+        said = [(each.stamp_ns, each.reason, each.english, each.japanese) for _, each in explanations(bag) if each.reason]  # none: the last is over
+        found["explanations"] = table_of("explanations", said)
     found = {name: _inside(table, *span_ns) for name, table in found.items()}
     if "signals" in there and decoders:
         found["signals"] = _signals(bag, decoders, span_ns, counts)

@@ -21,11 +21,12 @@ from heron_vla.config import PolicyConfig
 from heron_vla.contract import REASON
 from heron_vla.folder import PolicyFolder, load_policy
 from heron_vla.instructions import Verdict
+from heron_vla.language import Thoughts
 from heron_vla.planner import Planner
 from heron_vla.session import Answer, Memory
 from heron_vla.signature import PolicyError
 from heron_vla.speech import Speech
-from heron_vla.telling import Telling
+from heron_vla.telling import Tell, Telling
 
 SPEECH_NICE = 10
 """Of the threads that read and speak: they wait when the plans need the computer."""
@@ -148,7 +149,8 @@ class PlanningNode(HeronNode):
         }
 
     def _learn_to_speak(self) -> None:
-        self._telling = Telling()
+        self._telling, self._over_ns = Telling(), -1
+        self._explained = False  # a reason was the last thing that was said, not an answer to an instruction
         self._explanation = self.advertise("/plan/explanation")
         self._read_worker = self.worker("speech", self._read, self._understood)
         self._speech_worker = self.worker("speech", self._speak, self._spoken)
@@ -195,9 +197,19 @@ class PlanningNode(HeronNode):
             return self._refuse(plan)
         self._refused, self._newest = "", result.order
         self._plan.publish(plan)
-        if answer.thoughts is not None and answer.memory is not None and self._telling.due(plan.stamp_ns, answer.thoughts):
-            self._speech_worker.submit(_Moment(plan.stamp_ns, answer.thoughts.words[REASON], answer.memory))
+        if answer.thoughts is not None and answer.memory is not None:
+            self._explain_if_due(plan.stamp_ns, answer.thoughts, answer.memory)
         return True
+
+    def _explain_if_due(self, stamp_ns: int, thoughts: Thoughts, memory: Memory) -> None:
+        tell = self._telling.after(stamp_ns, thoughts)
+        if tell is Tell.EXPLAIN:
+            self._speech_worker.submit(_Moment(stamp_ns, thoughts.words[REASON], memory))
+        elif tell is Tell.OVER:
+            self._over_ns = stamp_ns
+            if self._explained:
+                self._explanation.publish(Explanation(stamp_ns, "", ""))
+            self._explained = False
 
     def _on_instruction(self, instruction: Instruction) -> None:
         try:
@@ -228,6 +240,7 @@ class PlanningNode(HeronNode):
             self.event("instruction", verdict.text, f"instruction_{verdict.kind}")
         if verdict.english:
             self._explain(Explanation(stamp_ns, verdict.kind, verdict.english, verdict.japanese))
+            self._explained = False
 
     def _speak(self, moment: _Moment) -> _Said:
         """In a thread of its own."""
@@ -245,8 +258,9 @@ class PlanningNode(HeronNode):
             self.event("plan", f"no explanation: {speech}")
             return
         self.count("explanations_cut_short", not speech.whole)
-        if speech.english or speech.japanese:
+        if (speech.english or speech.japanese) and said.moment.stamp_ns > self._over_ns:
             self._explain(Explanation(said.moment.stamp_ns, said.moment.reason, speech.english, speech.japanese))
+            self._explained = True
 
     def _explain(self, explanation: Explanation) -> None:
         self._explanations += 1

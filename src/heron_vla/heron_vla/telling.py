@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from heron_vla.contract import INTENT, REASON
 from heron_vla.language import Thoughts
 
@@ -14,6 +16,18 @@ ships were true in towns 40000 to 40007, which are neither of its training nor o
 too, so it is a step above. The price is silence. What it comes to is in the policy's card."""
 
 
+STALE_NS = 1_000_000_000
+"""What was told is no longer true when something else is thought for so long, however doubtful that is."""
+
+
+class Tell(Enum):
+    """What is to be done after a plan: nothing; explain it; say that what was told last is over."""
+
+    NOTHING = 0
+    EXPLAIN = 1
+    OVER = 2
+
+
 class Telling:
     """Compares the thoughts of one plan after the other."""
 
@@ -21,16 +35,21 @@ class Telling:
         self._now: tuple[str, str] | None = None
         self._told: tuple[str, str] | None = None
         self._since_ns = 0
+        self._thought_ns = 0  # when what was told was last thought
 
-    def due(self, stamp_ns: int, thoughts: Thoughts) -> bool:
-        """Whether the plan at `stamp_ns` is to be explained: its intent or its reason is not what was told last, and has been so for a while."""
+    def after(self, stamp_ns: int, thoughts: Thoughts) -> Tell:
+        """What to do after the plan at `stamp_ns`: explain it, if its intent or its reason is not what was told last, and has been so for a while."""
+        now = thoughts.words[INTENT], thoughts.words[REASON]
+        if now == self._told or stamp_ns < self._thought_ns:
+            self._thought_ns = stamp_ns
         if thoughts.certainty[REASON] < SURE:
             self._now = None
-            return False
-        now = thoughts.words[INTENT], thoughts.words[REASON]
-        if now != self._now or stamp_ns < self._since_ns:
+        elif now != self._now or stamp_ns < self._since_ns:
             self._now, self._since_ns = now, stamp_ns
-        if now == self._told or stamp_ns - self._since_ns < STABLE_NS:
-            return False
-        self._told = now
-        return True
+        if self._now is not None and now != self._told and stamp_ns - self._since_ns >= STABLE_NS:
+            self._told, self._thought_ns = now, stamp_ns
+            return Tell.EXPLAIN
+        if self._told is not None and stamp_ns - self._thought_ns >= STALE_NS:
+            self._told = None
+            return Tell.OVER
+        return Tell.NOTHING

@@ -28,7 +28,7 @@ from heron_vla.instructions import Instructions
 from heron_vla.language import Thoughts, Tokens
 from heron_vla.session import OnnxPolicy
 from heron_vla.speech import Speaker, Speech
-from heron_vla.telling import Telling
+from heron_vla.telling import Tell, Telling
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -202,20 +202,39 @@ def test_a_change_is_told_once_and_when_it_lasts() -> None:
     telling, told = Telling(), []
     reasons = ["cruise"] * 8 + ["wait_red", "cruise"] * 4 + ["wait_red"] * 8
     for index, reason in enumerate(reasons):
-        if telling.due(index * 100 * MS, thoughts("none", reason)):
+        if telling.after(index * 100 * MS, thoughts("none", reason)) is Tell.EXPLAIN:
             told.append((index, reason))
     assert told == [(3, "cruise"), (19, "wait_red")]
-    assert not telling.due(30 * 100 * MS, thoughts("right", "wait_red"))
-    assert telling.due(33 * 100 * MS, thoughts("right", "wait_red"))
+    assert telling.after(24 * 100 * MS, thoughts("right", "wait_red")) is Tell.NOTHING
+    assert telling.after(27 * 100 * MS, thoughts("right", "wait_red")) is Tell.EXPLAIN
 
 
 def test_a_doubtful_reason_is_not_told_and_does_not_count_for_its_time() -> None:
     telling, told = Telling(), []
     certainties = [0.94] * 5 + [0.96, 0.96, 0.96, 0.94] * 3 + [0.96] * 5
     for index, certain in enumerate(certainties):
-        if telling.due(index * 100 * MS, thoughts("none", "wait_red", certain)):
+        if telling.after(index * 100 * MS, thoughts("none", "wait_red", certain)) is Tell.EXPLAIN:
             told.append(index)
     assert told == [20]
+
+
+def test_what_was_told_is_over_when_it_is_no_longer_thought() -> None:
+    telling, found = Telling(), []
+    times = ["wait_red"] * 5 + ["start_green"] * 6 + ["wait_red"] + ["start_green"] * 12 + ["wait_red"] * 6
+    for index, reason in enumerate(times):
+        tell = telling.after(index * 100 * MS, thoughts("none", reason, 0.99 if reason == "wait_red" else 0.5))
+        if tell is not Tell.NOTHING:
+            found.append((index, tell))
+    assert found == [(3, Tell.EXPLAIN), (21, Tell.OVER), (27, Tell.EXPLAIN)]  # 1 s after it was thought last; then it is true again, and told again
+
+
+def test_a_new_reason_that_is_sure_takes_the_place_of_the_old_one() -> None:
+    telling, found = Telling(), []
+    for index, reason in enumerate(["wait_red"] * 5 + ["start_green"] * 20):
+        tell = telling.after(index * 100 * MS, thoughts("none", reason))
+        if tell is not Tell.NOTHING:
+            found.append((index, tell))
+    assert found == [(3, Tell.EXPLAIN), (8, Tell.EXPLAIN)]
 
 
 def test_older_frame_sets_are_kept_by_reference_and_forgotten() -> None:

@@ -113,6 +113,8 @@ def _events(rows: Sequence[Row], near_s: float) -> Iterable[Event]:
         scene = _scene(row)
         for said in _told(row)["said"]:
             at_s = float(said["time_s"])
+            if not said["reason"]:  # what was told before is over
+                continue
             true = _during(scene, at_s, at_s)
             if not true:  # before the expert was first asked
                 continue

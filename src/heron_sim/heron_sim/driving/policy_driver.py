@@ -34,7 +34,7 @@ from heron_vla.folder import PolicyError, PolicyFolder, load_policy
 from heron_vla.planner import Planner
 from heron_vla.session import Answer, OnnxPolicy
 from heron_vla.speech import Speaker, Speech
-from heron_vla.telling import Telling
+from heron_vla.telling import Tell, Telling
 
 Instruct = Callable[[Manoeuvre], tuple[str, str]]
 """What the route asks for → manoeuvre and sentence that the policy is given."""
@@ -111,11 +111,11 @@ class Eyes:
 
 @dataclass(frozen=True)
 class Said:
-    """A moment at which the policy explained itself.
+    """A moment at which the policy explained itself, or at which what it had said was over.
 
     Attributes:
         time_s: of the truth that it answered to.
-        reason: that it thought.
+        reason: that it thought; empty: what it said before is over.
         speech: its sentences; empty when it could not speak.
     """
 
@@ -231,7 +231,12 @@ class PolicyDriver:
         return self.answer.points
 
     def _explain(self, truth: Truth, answer: Answer) -> None:
-        if self._speaker is None or answer.thoughts is None or answer.memory is None or not self._telling.due(truth.stamp_ns, answer.thoughts):
+        if self._speaker is None or answer.thoughts is None or answer.memory is None:
+            return
+        tell = self._telling.after(truth.stamp_ns, answer.thoughts)
+        if tell is Tell.OVER:
+            self.said.append(Said(truth.time_s, "", Speech("", "", True)))
+        if tell is not Tell.EXPLAIN:
             return
         try:
             speech = self._speaker.say(answer.memory)

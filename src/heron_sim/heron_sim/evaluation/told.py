@@ -25,8 +25,9 @@ def told(episode: Episode, said: Sequence[Said] | None) -> dict[str, Any]:
         said: what the policy said; None: the expert drove, and its own explanations are taken as if a car had told them.
 
     Returns:
-        said: each explanation: time_s, reason, english, japanese; how the car moved (speed_mps, accel_mps2, yaw_rate_rps); followed: (40, 4) x, y,
-            yaw, speed that was then driven, by whomever, in base_link of the moment, or None where the drive ended before a plan would.
+        said: each explanation (one without reason and words: that before is over): time_s, reason, english, japanese; how the car moved
+            (speed_mps, accel_mps2, yaw_rate_rps); followed: (40, 4) x, y, yaw, speed that was then driven, by whomever, in base_link of the moment,
+            or None where the drive ended before a plan would.
         scene: (time_s, reason, english sentence) of the expert, asked about the same truths: what matters in the scene, on change.
         until_s: when the drive ended.
     """
