@@ -71,14 +71,26 @@ def test_who_changes_later_is_in_the_old_lane_and_then_in_the_new_one(way: Way) 
     assert change.later_at(change.reached_m, 1000.0) == pytest.approx(-float(np.interp(change.reached_m, change.s_m, change.beside_m)), abs=1e-9)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
-def test_a_change_in_time_is_no_intervention_however_late(way: Way, share: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4, 0.7, 1.0])
+def test_a_change_in_time_is_neither_intervention_nor_departure_however_late(way: Way, share: float) -> None:
     found = driven(way, later(way, share * way.change.room_m))
     assert found.following.lateral_interventions == 0 and found.off_route_s == 0.0
     assert found.following.late_changes == (share == 1.0)
-    assert found.following.mean_lateral_m < 0.6
-    if share != 0.4:  # on one of the two lines all the time
-        assert found.following.departed_s == 0.0 and found.following.mean_lateral_m < 0.05
+    assert found.following.mean_lateral_m < 0.6 and found.following.departed_s == 0.0
+    if share in (0.0, 1.0):  # on one of the lines all the time
+        assert found.following.mean_lateral_m < 0.05
+
+
+@pytest.mark.parametrize("early_m", [5.0, 12.0])
+def test_who_changes_as_soon_as_the_turn_is_told_keeps_the_way_too(way: Way, early_m: float) -> None:
+    turn = next(turn for turn in way.route.turns if turn.change_m is not None)
+    assert way.change.s_m[0] - turn.told_m > early_m
+    found = driven(way, later(way, -early_m)).following
+    assert (found.lateral_interventions, found.late_changes, found.departed_s) == (0, 0, 0.0)
+
+
+def test_who_changes_before_it_is_told_has_left_the_way(way: Way) -> None:
+    assert driven(way, later(way, -60.0)).following.lateral_interventions == 1
 
 
 def test_who_never_changes_is_stopped_where_there_is_no_more_room(way: Way) -> None:
@@ -93,7 +105,7 @@ def test_who_never_changes_is_stopped_where_there_is_no_more_room(way: Way) -> N
 
 
 def test_between_the_lanes_is_in_neither(way: Way) -> None:
-    """Half way over, for as long as it takes, is a departure of either line."""
+    """Half way over, for longer than a change takes, is a departure."""
     middle = lambda s_m: 0.5 * float(way.change.later_at(s_m, way.change.room_m))  # noqa: E731
     found = driven(way, middle)
     assert found.following.lateral_interventions == 0 and found.following.late_changes == 0

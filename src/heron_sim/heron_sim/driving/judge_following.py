@@ -3,7 +3,8 @@
 What is measured, and when:
 
 - *The line*: of the route, the middle of its lanes. Where the route changes lane before a turn, the command says nothing of the place at which to do
-  so: the line of who changes as late as there is room for before the junction is as good (`Place.aside_m`), and the nearer one counts.
+  so: the lines of who changes as soon as it is told, and of who changes as late as there is room for before the junction, are as good
+  (`Place.aside_m`), and the nearest counts. On the way from one lane to the other the car is in neither; it has `CROSSES_S` for that.
 - *Lateral error*: of base_link from the line, sideways. Moments count in which the car follows Heron, drives
   faster than `MOVES_MPS`, and has nothing to pass: who makes room for a cyclist, a parked car or a work zone has to leave the line.
 - *Departure*: it is more than `DEPARTS_M` from the line; in the lanes of generated towns (3.25 m) the car's side is then 0.2 m over the lane's edge.
@@ -24,14 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_sim.driving.judge_lanes import Place, is_passed
+from heron_sim.driving.judge_lanes import DEPARTS_M, Place, is_passed
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.route import Route, Turn
 from heron_sim.roads.town import Town
 from heron_sim.truth import Truth
 
 MOVES_MPS = 0.5
-DEPARTS_M = 0.9
 INTERVENES_M = 2.5
 LOST_RAD = math.pi / 2.0  # who is turned away further than this from where the route goes has left it, however near its line is
 AHEAD_M, BEHIND_M = 30.0, 18.0  # what is passed lies between them, measured from base_link along the route
@@ -112,7 +112,7 @@ class RouteKeeping:
             where = "on the road" if self._turn is None else f"in the junction where it was to go {self._turn.manoeuvre.value}"
             self._turn = None
             return [f"left the commanded way {where}: {distance:.1f} m beside it"]
-        was_late, self._late = self._late, abs(place.left_m) > (DEPARTS_M if self._late else INTERVENES_M)
+        was_late, self._late = self._late, place.behind and abs(place.left_m) > (DEPARTS_M if self._late else INTERVENES_M)
         self._late_changes += was_late and not self._late
         self._seconds += step_s
         self._lefts.append(distance)

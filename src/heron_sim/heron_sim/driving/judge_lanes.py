@@ -23,6 +23,8 @@ JUNCTION_M = 3.0  # a junction begins and ends this much beside its connector
 AHEAD_M, BEHIND_M = 35.0, 15.0  # what is passed lies between them, measured from base_link
 PASSED_S = 3.0  # time to be back in the lane after the last thing to pass
 CELL_M = 10.0
+DEPARTS_M = 0.9  # further aside than this, the car has departed from its lane
+CROSSES_S = 3.0  # from one lane to the next, half way over: half as long again as who changes as the route does
 PASSED_KINDS = (ActorKind.BICYCLE, ActorKind.CONE, ActorKind.BARRIER, ActorKind.GUIDE)
 
 
@@ -32,8 +34,10 @@ class Place:
 
     Attributes:
         s_m, left_m: on the route's line.
-        aside_m: left of the nearest line that is as good as the route's: its own, or, where it changes lane before a turn, that of who makes
-            the same change as late as there is room for before the junction. A command asks for the turn and not for the place of the change.
+        aside_m: left of the nearest line that is as good as the route's: its own, or, where it changes lane before a turn, those of who makes
+            the same change as soon as the turn is told, and as late as there is room for before the junction. A command asks for the turn and not
+            for the place of the change. Who is on the way between these lines is at most `DEPARTS_M` aside, for `CROSSES_S`.
+        behind: it changes lane later than the route, not sooner.
         on_road: no corner of its box is beside the carriageway.
         on_route: base_link is in the lane of such a line, and the car goes its way.
         wrong_lane: base_link is in a lane against its direction, not in a junction, and there is nothing to pass.
@@ -49,6 +53,7 @@ class Place:
     wrong_lane: bool = False
     passing: bool = False
     in_junction: bool = False
+    behind: bool = False
 
 
 class Lanes:
@@ -60,7 +65,9 @@ class Lanes:
         self._region = Region(town.network.drivable)
         self._cells = _lane_cells(town.network)
         self._parked = tuple((each.x_m, each.y_m) for each in town.parked)
-        self._changes = tuple(change for change in lane_changes(town.network, route) if change is not None)
+        changes = zip(lane_changes(town.network, route), route.turns, strict=True)
+        self._changes = tuple((change, float(change.s_m[0]) - max(turn.told_m, 0.0)) for change, turn in changes if change is not None)
+        self._crosses_s: float | None = None  # since when it is between two lanes
         self._near_s_m: float | None = None
         self._passed_s = -math.inf
 
@@ -70,23 +77,35 @@ class Lanes:
         s_m, left_m = route.line.nearest(ego.x_m, ego.y_m, self._near_s_m)
         if abs(left_m) <= LOST_M or self._near_s_m is None:
             self._near_s_m = s_m
-        on_road, aside_m = self._region.all_inside(box.corners, CORNER_M), self._aside(s_m, left_m)
+        on_road = self._region.all_inside(box.corners, CORNER_M)
+        aside_m, behind = self._aside(truth.time_s, s_m, left_m)
         lane = self._network.lanes[route.lane_at(s_m)[0]]
         yaw = route.line.at(s_m).yaw
         if abs(aside_m) <= 0.5 * lane.width_m and abs(wrap_angle(ego.yaw_rad - yaw)) < SAME_WAY_RAD:
-            return Place(s_m, left_m, aside_m, on_road, True)
+            return Place(s_m, left_m, aside_m, on_road, True, behind=behind)
         if self._in_junction(s_m, left_m):
-            return Place(s_m, left_m, aside_m, on_road, False, in_junction=True)
+            return Place(s_m, left_m, aside_m, on_road, False, in_junction=True, behind=behind)
         if not self._against(ego.x_m, ego.y_m, ego.yaw_rad):
-            return Place(s_m, left_m, aside_m, on_road, False)
+            return Place(s_m, left_m, aside_m, on_road, False, behind=behind)
         if abs(left_m) <= LOST_M and self._something_to_pass(truth, s_m, lane):
             self._passed_s = truth.time_s
         passing = truth.time_s - self._passed_s <= PASSED_S
-        return Place(s_m, left_m, aside_m, on_road, False, not passing, passing)
+        return Place(s_m, left_m, aside_m, on_road, False, not passing, passing, behind=behind)
 
-    def _aside(self, s_m: float, left_m: float) -> float:
-        latest = [left_m - float(change.later_at(s_m, change.room_m)) for change in self._changes if change.s_m[0] <= s_m < change.junction_m]
-        return min([left_m, *latest], key=abs)
+    def _aside(self, time_s: float, s_m: float, left_m: float) -> tuple[float, bool]:
+        """`aside_m` and `behind`."""
+        for change, early_m in self._changes:
+            if not change.s_m[0] - early_m <= s_m < change.junction_m:
+                continue
+            soonest_m, latest_m = float(change.later_at(s_m, -early_m)), float(change.later_at(s_m, change.room_m))
+            aside_m = min((left_m, left_m - soonest_m, left_m - latest_m), key=abs)
+            between = min(soonest_m, latest_m) < left_m < max(soonest_m, latest_m) and abs(aside_m) > DEPARTS_M
+            self._crosses_s = (time_s if self._crosses_s is None else self._crosses_s) if between else None
+            if self._crosses_s is not None and time_s - self._crosses_s <= CROSSES_S:
+                aside_m = math.copysign(DEPARTS_M, aside_m)
+            return aside_m, left_m * latest_m > 0.0
+        self._crosses_s = None
+        return left_m, False
 
     def _in_junction(self, s_m: float, left_m: float) -> bool:
         near = any(turn.begin_m - JUNCTION_M <= s_m <= turn.end_m + JUNCTION_M for turn in self._route.turns)
