@@ -17,12 +17,14 @@ from heron_model.layout import MANOEUVRES, SLOTS
 from heron_model.others import Other, packed, unpacked
 from heron_model.sample_reader import Samples, collate
 from heron_model.sample_writer import blank, write_rows
-from heron_model.town.keep import FIRST, with_a_choice
+from heron_model.town.drive import Moment
+from heron_model.town.keep import BEFORE, FIRST, with_a_choice, yielding
 from heron_model.town.make import world_views
 from heron_model.town.others import LATERAL_MPS2, OtherManoeuvres, OtherPlan
 from heron_model.words.tokenizer import train
 from heron_sim.config import RouteConfig, TownConfig
-from heron_sim.driving.expert import Expert
+from heron_sim.driving.expert import Expert, ExpertPlan
+from heron_sim.driving.explain import Explanation, Reason
 from heron_sim.roads.generate import generate_town
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.other_ways import other_ways
@@ -89,6 +91,15 @@ def test_only_moments_with_a_choice_are_kept_five_a_second() -> None:
     some: Any = [object()]
     others: list[Any] = [[]] * FIRST + [some] * 10 + [[]] * 10
     assert with_a_choice(others) == list(range(FIRST + FIRST % 2, FIRST + 10, 2))
+
+
+def test_yielding_is_kept_with_what_comes_before_it() -> None:
+    plans = [ExpertPlan(np.zeros((POINTS, 4), np.float32), Explanation(reason, "", "")) for reason in (Reason.CRUISE, Reason.GIVE_WAY)]
+    moving, standing = (Truth(0, EgoTruth(0.0, 0.0, 0.0, speed_mps)) for speed_mps in (5.0, 0.0))
+    moments = [Moment(moving, plans[0], False)] * 60 + [Moment(moving, plans[1], False)] * 10 + [Moment(standing, plans[1], False)] * 200
+    kept = yielding([*moments, *[Moment(moving, plans[0], False)] * 40], 1)
+    assert [index for index in kept if index < 70] == list(range(60 - BEFORE + 2, 70, 2))
+    assert 10 < sum(70 <= index < 270 for index in kept) < 45 and max(kept) < 270
 
 
 def others() -> list[Other]:

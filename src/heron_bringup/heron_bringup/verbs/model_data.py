@@ -34,6 +34,9 @@ def data(
     seconds: Annotated[float | None, typer.Option(help="In the world: how long each drive lasts.")] = None,
     policy: Annotated[Path | None, typer.Option(help="In the world: a policy that drives while the expert tells what it would do (DAgger).")] = None,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the drives, those that the policy drives.")] = 1.0,
+    only: Annotated[
+        str, typer.Option(help="In the world: only moments of one kind: choices (another manoeuvre could be told), yielding. Default: all.")
+    ] = "",
     steps: Annotated[int, typer.Option(min=1, max=10, help="Of recordings: samples in each half second.")] = 1,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the recording's own, in the world the demonstration car.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=512, help="Processes; default: one per core.")] = None,
@@ -55,7 +58,13 @@ def data(
     else:
         from heron_model.town.config import TownDataConfig
 
-        given = {"drives": drives, "first_seed": first_seed, "seconds": seconds, "policy_share": share if policy is not None else None}
+        given: dict[str, Any] = {
+            "only": only,
+            "drives": drives,
+            "first_seed": first_seed,
+            "seconds": seconds,
+            "policy_share": share if policy is not None else None,
+        }
         try:
             config = TownDataConfig(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         except ValueError as error:

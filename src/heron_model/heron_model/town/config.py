@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Only = Literal["", "choices", "yielding"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class TownDataConfig:
         late_share: of the changes of lane that a turn needs, those that come late.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
-        choices_only: keep only moments shortly before a junction at which the expert was asked for another manoeuvre, too.
+        only: keep only moments of one kind, more closely: `choices`, shortly before a junction at which the expert was asked for another manoeuvre,
+            too; `yielding`, in which it yields, and the 2 s before. Empty: moments of all kinds.
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
     """
 
@@ -33,7 +37,7 @@ class TownDataConfig:
     late_share: float = 0.5
     turned_rad: float = 0.08
     jpeg_quality: int = 94
-    choices_only: bool = False
+    only: Only = ""
     policy_share: float = 0.0
 
     def __post_init__(self) -> None:
@@ -51,5 +55,7 @@ class TownDataConfig:
             raise ValueError(f"seconds = {self.seconds}, allowed 5 .. 600")
         if not 0.0 <= self.policy_share <= 1.0:
             raise ValueError(f"policy_share = {self.policy_share}, allowed 0 .. 1")
+        if self.only not in get_args(Only):
+            raise ValueError(f"only = {self.only!r}, allowed: choices, yielding")
         if not 50 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality = {self.jpeg_quality}, allowed 50 .. 100")

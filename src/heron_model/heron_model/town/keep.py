@@ -10,6 +10,7 @@ from heron_core.truth import Lamp, Truth
 from heron_model.town.drive import Moment
 from heron_model.town.labels import Labeller
 from heron_model.town.others import OtherPlan
+from heron_sim.driving.explain import Reason
 from heron_sim.roads.network import Manoeuvre
 from heron_sim.roads.route import Route
 
@@ -20,6 +21,14 @@ FIRST = 8  # moments before it have no ego history
 LIGHT_M, LEAD_M = 45.0, 25.0
 STANDING_MPS = 0.3
 STANDING_SHARE, PLAIN_SHARE = 0.25, 0.5
+
+BEFORE = 20  # moments
+YIELDS = frozenset(
+    {
+        *(Reason.GIVE_WAY, Reason.WAIT_GAP, Reason.START_GAP, Reason.WAIT_EXIT, Reason.CUT_IN, Reason.BRAKE_HARD),
+        *(Reason.SLOW_PEDESTRIAN, Reason.WAIT_PEDESTRIAN, Reason.START_PEDESTRIAN),
+    }
+)
 
 
 def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route, seed: int) -> list[int]:
@@ -42,6 +51,18 @@ def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route,
             turning = route.turning_at(truth.ego.route_s_m, 20.0) is not Manoeuvre.FOLLOW
             share = 1.0 if busy or turning or moments[index].disturbed else PLAIN_SHARE
         if draw < share:
+            kept.append(index)
+    return kept
+
+
+def yielding(moments: Sequence[Moment], seed: int) -> list[int]:
+    """Indices of the moments, five a second, in which the expert yields or will within `BEFORE`; of those that it stands in fewer."""
+    rng = np.random.default_rng([seed, PART])
+    yields = [moment.plan.explanation.reason in YIELDS for moment in moments]
+    kept = []
+    for index in range(FIRST, len(moments)):
+        standing = moments[index].truth.ego.speed_mps < STANDING_MPS
+        if index % RARE == 0 and any(yields[index : index + BEFORE]) and (not standing or rng.random() < STANDING_SHARE):
             kept.append(index)
     return kept
 
