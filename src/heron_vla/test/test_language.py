@@ -28,7 +28,7 @@ from heron_vla.instructions import Instructions
 from heron_vla.language import Thoughts, Tokens
 from heron_vla.session import OnnxPolicy
 from heron_vla.speech import Speaker, Speech
-from heron_vla.telling import Tell, Telling
+from heron_vla.telling import SURE, Tell, Telling
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -211,7 +211,8 @@ def test_a_change_is_told_once_and_when_it_lasts() -> None:
 
 def test_a_doubtful_reason_is_not_told_and_does_not_count_for_its_time() -> None:
     telling, told = Telling(), []
-    certainties = [0.94] * 5 + [0.96, 0.96, 0.96, 0.94] * 3 + [0.96] * 5
+    less, more = SURE - 0.01, SURE + 0.01
+    certainties = [less] * 5 + [more, more, more, less] * 3 + [more] * 5
     for index, certain in enumerate(certainties):
         if telling.after(index * 100 * MS, thoughts("none", "wait_red", certain)) is Tell.EXPLAIN:
             told.append(index)
