@@ -29,6 +29,7 @@ from heron_runtime.topics import qos_profile, topic_row
 from heron_vla.node import PolicyNode
 from heron_vla.planning import SPEECH_NICE
 from heron_vla.speech import Speaker, Speech
+from heron_vla.telling import Tell, Telling
 
 pytestmark = pytest.mark.alone
 
@@ -117,6 +118,20 @@ def test_it_explains_itself_in_both_languages_when_something_changes(ros: None, 
     assert second.stamp_ns - START == 2_510 * MS + 300 * MS  # the red light was there for 0.3 s
     assert at_ns == second.stamp_ns - START + 30 * MS + 100 * MS and made.report["explanations"] == 2
     assert made.report["plans"] == len(made.plans) == 33 and made.report["plans_refused"] == {"ego_history": 7} and made.report["image_copies"] == 0
+
+
+@pytest.mark.parametrize(("texts", "reasons"), [([], ["cruise", ""]), (["", "speed"], ["cruise", "declined"])])
+def test_what_it_said_of_its_driving_ends_and_an_answer_to_a_person_stays(
+    ros: None, policy: str, monkeypatch: pytest.MonkeyPatch, texts: list[str], reasons: list[str]
+) -> None:
+    tells = {1_010 * MS: Tell.EXPLAIN, 2_010 * MS: Tell.OVER}
+    monkeypatch.setattr(Telling, "after", lambda self, stamp_ns, thoughts: tells.get(stamp_ns - START, Tell.NOTHING))
+    made = run(policy, *texts)
+    assert [each.reason for _, each in made.said] == reasons
+    assert made.report["explanations"] == sum(bool(reason) for reason in reasons)
+    if not texts:
+        at_ns, over = made.said[1]
+        assert (over.english, over.japanese, over.stamp_ns - START, at_ns) == ("", "", 2_010 * MS, 2_040 * MS)
 
 
 def test_a_sentence_alone_changes_the_path_and_only_when_it_is_understood(ros: None, policy: str) -> None:
