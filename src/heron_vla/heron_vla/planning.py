@@ -85,6 +85,7 @@ class _Moment(NamedTuple):
     stamp_ns: int
     reason: str
     memory: Memory
+    overs: int  # how often what was said had been over by then
 
 
 class _Said(NamedTuple):
@@ -149,7 +150,7 @@ class PlanningNode(HeronNode):
         }
 
     def _learn_to_speak(self) -> None:
-        self._telling, self._over_ns = Telling(), -1
+        self._telling, self._overs = Telling(), 0
         self._explained = False  # a reason was the last thing that was said, not an answer to an instruction
         self._explanation = self.advertise("/plan/explanation")
         self._read_worker = self.worker("speech", self._read, self._understood)
@@ -204,9 +205,9 @@ class PlanningNode(HeronNode):
     def _explain_if_due(self, stamp_ns: int, thoughts: Thoughts, memory: Memory) -> None:
         tell = self._telling.after(stamp_ns, thoughts)
         if tell is Tell.EXPLAIN:
-            self._speech_worker.submit(_Moment(stamp_ns, thoughts.words[REASON], memory))
+            self._speech_worker.submit(_Moment(stamp_ns, thoughts.words[REASON], memory, self._overs))
         elif tell is Tell.OVER:
-            self._over_ns = stamp_ns
+            self._overs += 1
             if self._explained:
                 self._explanation.publish(Explanation(stamp_ns, "", ""))
             self._explained = False
@@ -258,7 +259,7 @@ class PlanningNode(HeronNode):
             self.event("plan", f"no explanation: {speech}")
             return
         self.count("explanations_cut_short", not speech.whole)
-        if (speech.english or speech.japanese) and said.moment.stamp_ns > self._over_ns:
+        if (speech.english or speech.japanese) and said.moment.overs == self._overs:  # not by stamps: a clock may be set back
             self._explain(Explanation(said.moment.stamp_ns, said.moment.reason, speech.english, speech.japanese))
             self._explained = True
 

@@ -134,6 +134,13 @@ def test_what_it_said_of_its_driving_ends_and_an_answer_to_a_person_stays(
         assert (over.english, over.japanese, over.stamp_ns - START, at_ns) == ("", "", 2_010 * MS, 2_040 * MS)
 
 
+def test_words_that_come_when_their_reason_is_over_are_not_said(ros: None, policy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tells = {1_010 * MS: Tell.EXPLAIN, 1_510 * MS: Tell.OVER, 2_510 * MS: Tell.EXPLAIN}
+    monkeypatch.setattr(Telling, "after", lambda self, stamp_ns, thoughts: tells.get(stamp_ns - START, Tell.NOTHING))
+    made = run(policy, speech_ms=1_000)
+    assert [each.stamp_ns - START for _, each in made.said] == [2_510 * MS]
+
+
 def test_a_sentence_alone_changes_the_path_and_only_when_it_is_understood(ros: None, policy: str) -> None:
     made = run(policy, "turn right", "turn right turn right turn right turn", "turn", "speed")
     seconds = np.array([(plan.stamp_ns - START) / 1e9 for plan in made.plans])
