@@ -64,7 +64,7 @@ def test_texts(tmp_path, capsys):
         (["--recording", "nowhere"], "nowhere"),
         (["--recording", "x/day", "--recording", "y/day"], "two recordings are called day"),
         (["--first-seed", "7"], "seeds below 50000 are held out"),
-        (["--only", "turns"], "only = 'turns', allowed: choices, yielding"),
+        (["--only", "turns"], "only = 'turns', allowed: choices, yielding, lights"),
     ],
 )
 def test_wrong_use_is_one_sentence(tmp_path, capsys, arguments, text):

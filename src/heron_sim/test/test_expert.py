@@ -128,6 +128,30 @@ def test_a_late_yellow_does_not_stop_and_a_red_light_then_neither(town: Town) ->
     assert expert.plan(Truth(STEP_NS, _ego(route, at - 7.0, 10.0), (), RED)).points[-1, 3] > 8.0
 
 
+@pytest.mark.parametrize(("over_m", "speed", "waits"), [(0.7, 0.0, True), (0.7, 1.0, True), (0.7, 5.0, False), (1.2, 0.0, False)])
+def test_a_nose_over_the_line_still_waits_at_red(town: Town, over_m: float, speed: float, waits: bool) -> None:
+    route = _route(town, Manoeuvre.STRAIGHT)
+    at = _stop_line(town, route) + over_m - _ego(route, 0.0, 0.0).front_m
+    plan = _plan(town, route, Truth(0, _ego(route, at, speed), (), RED)).points
+    assert (plan[-1, 3] < 0.01 and plan[-1, 0] < 1.0) == waits
+
+
+def test_who_meant_to_pass_at_yellow_and_became_slow_stops_after_all(town: Town) -> None:
+    route = _route(town, Manoeuvre.STRAIGHT)
+    yellow = dict.fromkeys(range(4), Lamp.YELLOW)
+    expert, at = Expert(town, route, CAR.model, CAR.limits), _stop_line(town, route) - 3.7
+    assert expert.plan(Truth(0, _ego(route, at - 12.0, 10.0), (), yellow)).points[-1, 3] > 8.0
+    plan = expert.plan(Truth(STEP_NS, _ego(route, at - 10.0, 5.0), (), yellow)).points
+    assert plan[-1, 3] < 1.0 and plan[-1, 0] < 10.0
+
+
+def test_a_red_light_is_braked_for_as_long_as_the_front_axle_can_stop_before_it(town: Town) -> None:
+    route = _route(town, Manoeuvre.STRAIGHT)
+    expert, at = Expert(town, route, CAR.model, CAR.limits), _stop_line(town, route) - 3.7
+    assert expert.plan(Truth(0, _ego(route, at - 8.0, 10.0), (), dict.fromkeys(range(4), Lamp.YELLOW))).points[-1, 3] > 8.0
+    assert expert.plan(Truth(STEP_NS, _ego(route, at - 4.0, 4.5), (), RED)).points[-1, 3] < 0.01
+
+
 def test_it_follows_and_stops_behind_a_car(town: Town) -> None:
     route = _route(town, Manoeuvre.STRAIGHT)
     ego = _ego(route, 10.0, 8.0)

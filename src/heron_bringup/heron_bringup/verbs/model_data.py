@@ -35,7 +35,8 @@ def data(
     policy: Annotated[Path | None, typer.Option(help="In the world: a policy that drives while the expert tells what it would do (DAgger).")] = None,
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the drives, those that the policy drives.")] = 1.0,
     only: Annotated[
-        str, typer.Option(help="In the world: only moments of one kind: choices (another manoeuvre could be told), yielding. Default: all.")
+        str,
+        typer.Option(help="In the world: only moments of one kind: choices (another manoeuvre could be told), yielding, lights. Default: all."),
     ] = "",
     steps: Annotated[int, typer.Option(min=1, max=10, help="Of recordings: samples in each half second.")] = 1,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the recording's own, in the world the demonstration car.")] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Only = Literal["", "choices", "yielding"]
+Only = Literal["", "choices", "yielding", "lights"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class TownDataConfig:
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
         only: keep only moments of one kind, more closely: `choices`, shortly before a junction at which the expert was asked for another manoeuvre,
-            too; `yielding`, in which it yields, and the 2 s before. Empty: moments of all kinds.
+            too; `yielding`, in which it yields, and the 2 s before; `lights`, near to a yellow or red one. Empty: moments of all kinds.
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
     """
 
@@ -56,6 +56,6 @@ class TownDataConfig:
         if not 0.0 <= self.policy_share <= 1.0:
             raise ValueError(f"policy_share = {self.policy_share}, allowed 0 .. 1")
         if self.only not in get_args(Only):
-            raise ValueError(f"only = {self.only!r}, allowed: choices, yielding")
+            raise ValueError(f"only = {self.only!r}, allowed: choices, yielding, lights")
         if not 50 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality = {self.jpeg_quality}, allowed 50 .. 100")

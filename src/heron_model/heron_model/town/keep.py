@@ -22,6 +22,7 @@ LIGHT_M, LEAD_M = 45.0, 25.0
 STANDING_MPS = 0.3
 STANDING_SHARE, PLAIN_SHARE = 0.25, 0.5
 
+STOPPING = frozenset({Lamp.YELLOW, Lamp.RED})
 BEFORE = 20  # moments
 YIELDS = frozenset(
     {
@@ -38,7 +39,7 @@ def worth_a_picture(moments: Sequence[Moment], labeller: Labeller, route: Route,
     for index in range(FIRST, len(moments)):
         truth = moments[index].truth
         usual = (index - FIRST) % EVERY == 0
-        if not usual and (index % RARE or not _is_yellow(truth, labeller)):
+        if not usual and (index % RARE or _lamp(truth, labeller) is not Lamp.YELLOW):
             continue
         draw = rng.random()
         if truth.ego.speed_mps < STANDING_MPS:
@@ -67,11 +68,24 @@ def yielding(moments: Sequence[Moment], seed: int) -> list[int]:
     return kept
 
 
+def near_lights(moments: Sequence[Moment], labeller: Labeller, seed: int) -> list[int]:
+    """Indices of the moments, five a second, with a yellow or red light near; of those that it stands in fewer."""
+    rng = np.random.default_rng([seed, PART])
+    kept = []
+    for index in range(FIRST, len(moments)):
+        truth = moments[index].truth
+        standing = truth.ego.speed_mps < STANDING_MPS
+        if index % RARE == 0 and _lamp(truth, labeller) in STOPPING and (not standing or rng.random() < STANDING_SHARE):
+            kept.append(index)
+    return kept
+
+
 def with_a_choice(others: Sequence[Sequence[OtherPlan]]) -> list[int]:
     """Indices of the moments, five a second, at which something else could have been told; `others` of each moment of a drive."""
     return [index for index in range(FIRST, len(others)) if index % RARE == 0 and others[index]]
 
 
-def _is_yellow(truth: Truth, labeller: Labeller) -> bool:
+def _lamp(truth: Truth, labeller: Labeller) -> Lamp | None:
+    """Of the light that is near, if one is."""
     gate = labeller.gate(truth)
-    return gate is not None and gate[1] < LIGHT_M and gate[0].group is not None and truth.lamps.get(gate[0].group) is Lamp.YELLOW
+    return truth.lamps.get(gate[0].group) if gate is not None and gate[1] < LIGHT_M and gate[0].group is not None else None

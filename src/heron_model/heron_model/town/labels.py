@@ -17,11 +17,11 @@ from heron_sim.drawing.renderer import Picture
 from heron_sim.driving.expert_actors import Seen, see
 from heron_sim.driving.expert_path import PathAhead
 from heron_sim.driving.expert_route import Gate, RouteMap
+from heron_sim.driving.judge_rules import FRONT_AXLE_M
 from heron_sim.roads.network import RoadNetwork
 from heron_sim.roads.route import Route
 
 SEEN_M = 70.0  # a lamp further from the stop line is not told
-PASSED_M = 0.5
 FAR_M, NEAR_M, CLEAR_M = 20.0, 20.0, 45.0
 STANDS_MPS = 0.5
 DEPTH_MOST_M = 100.0
@@ -62,7 +62,7 @@ class Labeller:
             left_m = gate.stop_m - front_m
             if left_m > SEEN_M:
                 return None
-            if left_m > -PASSED_M:
+            if left_m > -FRONT_AXLE_M:
                 return (gate, left_m) if gate.group is not None else None
         return None
 

@@ -24,7 +24,7 @@ from heron_model.sample_writer import blank, encode_bgr, write_rows
 from heron_model.samples import FILE, VIEWS
 from heron_model.town.config import TownDataConfig
 from heron_model.town.drive import Disturbances, Moment, record_drive
-from heron_model.town.keep import EVERY, with_a_choice, worth_a_picture, yielding
+from heron_model.town.keep import EVERY, near_lights, with_a_choice, worth_a_picture, yielding
 from heron_model.town.labels import Labeller
 from heron_model.town.late import LateChanges
 from heron_model.town.others import OtherManoeuvres, OtherPlan
@@ -80,10 +80,15 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
     labeller = Labeller(town.network, route, seen)
     asked = OtherManoeuvres(car, town, route, seen)
     others = [asked.at(moment.truth, moment.plan.points) for moment in moments]
-    if config.only == "choices":
-        kept = with_a_choice(others)
-    else:
-        kept = yielding(moments, seed) if config.only == "yielding" else worth_a_picture(moments, labeller, route, seed)
+    match config.only:
+        case "choices":
+            kept = with_a_choice(others)
+        case "yielding":
+            kept = yielding(moments, seed)
+        case "lights":
+            kept = near_lights(moments, labeller, seed)
+        case "":
+            kept = worth_a_picture(moments, labeller, route, seed)
     renderer = Renderer(town, seen, scenario.weather, seed, small=True)
     past_only = [NAMES[view] for view in PAST_VIEWS]
     writer = _Rows(config.jpeg_quality)

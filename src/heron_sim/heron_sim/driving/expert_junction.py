@@ -10,6 +10,7 @@ from heron_sim.driving.expert_path import PathAhead
 from heron_sim.driving.expert_route import Conflict, Gate, RouteMap, Upstream
 from heron_sim.driving.expert_speed import Stop
 from heron_sim.driving.explain import Reason
+from heron_sim.driving.judge_rules import FRONT_AXLE_M
 from heron_sim.roads.network import Lamp, Manoeuvre
 from heron_sim.truth import Actor, ActorKind, EgoTruth, Truth
 
@@ -17,8 +18,11 @@ WITHIN_M = 95.0
 LINE_M = 1.2  # kept between the front bumper and a stop line
 ZONE_M = 1.0  # and the way of others
 PASSED_M = 0.3
+HELD_M, ROLLS_MPS = FRONT_AXLE_M, 2.0  # nobody has run a light yet who is no further over its line; who rolls so slowly there stops and waits
 YELLOW_MPS2, REACTION_S = 2.7, 0.3  # who can stop so gently before a yellow light does
 YELLOW_HARD_MPS2, YELLOW_S = 3.2, 2.5  # and so hard who would not be over the line after so long
+FIRM_MPS2 = 2.5  # who would have to brake harder for it comes nearer to a line than `LINE_M`
+SLOWED_MPS2 = 2.0  # who meant to pass at yellow, but has become so slow that this is enough, stops after all
 COMMITTED_MPS2 = 2.9  # who would have to brake harder before the way of others goes on
 CROSS_S, MERGE_S, AFTER_S = 1.8, 2.6, 0.5  # kept before and behind others
 RESOLVED_S = 0.6  # less is enough for who has decided to go
@@ -67,9 +71,9 @@ class JunctionRules:
             to_line = path.along_at(gate.stop_m) - ego.front_m
             if to_line > WITHIN_M:
                 break
-            if to_line > -PASSED_M:
+            if to_line > (-HELD_M if ego.speed_mps < ROLLS_MPS else -PASSED_M):
                 found += self._lamp(gate, truth, to_line, _time(arrive_s, step_m, max(to_line, 0.0)))
-                if to_line < 45.0:
+                if -PASSED_M < to_line < 45.0:
                     found += self._room(gate, path, ego, seen, to_line)
             if to_line < 45.0 and gate.index in self._by_gate:
                 if coming is None:
@@ -104,10 +108,11 @@ class JunctionRules:
             self._passing.pop(gate.index, None)
             return []
         speed = truth.ego.speed_mps
-        needed = speed * speed / (2.0 * max(to_line - 0.2 - speed * REACTION_S, 0.05)) if speed > 0.3 else 0.0
+        room = to_line + HELD_M if lamp is Lamp.RED else to_line - 0.2
+        needed = speed * speed / (2.0 * max(room - speed * REACTION_S, 0.05)) if speed > 0.3 else 0.0
         if gate.index not in self._passing:
             self._passing[gate.index] = lamp is Lamp.YELLOW and needed > (YELLOW_MPS2 if arrives_s < YELLOW_S else YELLOW_HARD_MPS2)
-        elif self._passing[gate.index] and lamp is Lamp.RED and needed < YELLOW_HARD_MPS2:
+        elif self._passing[gate.index] and needed < (YELLOW_HARD_MPS2 if lamp is Lamp.RED else SLOWED_MPS2):
             self._passing[gate.index] = False
         if self._passing[gate.index]:
             return []
@@ -217,11 +222,11 @@ class JunctionRules:
 
 
 def _stop_before(to_line: float, keep_m: float, ego: EgoTruth, reason: Reason) -> Stop:
-    """A stop `keep_m` before a line, or nearer to it where that would need hard braking."""
+    """A stop `keep_m` before a line, or nearer to it where that would need more than `FIRM_MPS2`."""
     speed = ego.speed_mps
     keep = keep_m
-    if _braking(to_line - keep_m, speed) > 2.0:
-        keep = min(max(to_line - speed * speed / 4.0, 0.3), keep_m)
+    if _braking(to_line - keep_m, speed) > FIRM_MPS2:
+        keep = min(max(to_line - speed * speed / (2.0 * FIRM_MPS2), 0.3), keep_m)
     return Stop(to_line - keep, reason, True)
 
 
