@@ -1,4 +1,8 @@
-"""What becomes of an instruction: the manoeuvre counts at once, the text when the policy has said what it understood."""
+"""What becomes of an instruction: the manoeuvre counts at once, the text when the policy has said what it understood.
+
+A text that was understood as a manoeuvre is also told as one, unless another was given: what was understood once, off the driving path, need not be
+understood anew for every plan.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,9 @@ from heron_vla.language import Thoughts, Tokens
 
 SHOWN = 60
 """Characters of an instruction that are repeated to people."""
+
+NEUTRAL = "follow"
+"""The manoeuvre that asks for nothing; beside it a text's own counts."""
 
 Kind = Literal["understood", "declined", "unknown", "too_long", "unread"]
 # What is said of a text that is not followed: for people who read English, and Japanese.
@@ -45,7 +52,6 @@ class Instructions:
     """The instruction in force and the one that waits to be understood.
 
     Attributes:
-        command: index of the manoeuvre in force.
         text: in force; empty: none.
         counts: verdicts by kind.
 
@@ -55,9 +61,20 @@ class Instructions:
 
     def __init__(self, folder: PolicyFolder, manoeuvre: str) -> None:
         self._folder = folder
-        self.command, self.text = folder.command(manoeuvre), ""
+        self._given, self.text, self._meant = manoeuvre, "", ""
+        folder.command(manoeuvre)
         self.counts: Counter[str] = Counter()
         self._waiting, self._asked = "", False
+
+    @property
+    def manoeuvre(self) -> str:
+        """In force: the one given, or where that is neutral the one that the text in force was understood as."""
+        return self._meant if self._given == NEUTRAL and self.text and self._meant else self._given
+
+    @property
+    def command(self) -> int:
+        """Index of `manoeuvre`."""
+        return self._folder.command(self.manoeuvre)
 
     def give(self, instruction: Instruction) -> Verdict | None:
         """Takes an instruction; None when it is in force, or waits for `settle`.
@@ -65,14 +82,15 @@ class Instructions:
         Raises:
             PolicyError: the policy does not know the manoeuvre; everything stays as it was.
         """
-        before, self.command = self.command, self._folder.command(instruction.manoeuvre)
+        self._folder.command(instruction.manoeuvre)
+        before, self._given = self._given, instruction.manoeuvre
         language, text = self._folder.language, instruction.text.strip()
         if language is None:
             self.text = text
             return self._verdict("unread", text, f"policy {self._folder.spec.name} reads no text") if text else None
         if text and text in (self.text, self._waiting):
             return None
-        if self.command != before or not text:  # else what was asked before stays until the new text is understood, and when it is not
+        if self._given != before or not text:  # else what was asked before stays until the new text is understood, and when it is not
             self.text = ""
         self._waiting, self._asked = "", False
         read = language.read(text)
@@ -86,7 +104,7 @@ class Instructions:
         if not self._waiting or self._asked:
             return None
         self._asked = True
-        return replace(request, text=self._waiting)
+        return replace(request, text=self._waiting, command=self._folder.command(self._given))
 
     def settle(self, text: str, thoughts: Thoughts) -> Verdict | None:
         """What the policy understood; None when a newer instruction came meanwhile."""
@@ -98,7 +116,7 @@ class Instructions:
             return self._refusal("declined", text)
         if intent == "unknown":
             return self._refusal("unknown", text)
-        self.text = text
+        self.text, self._meant = text, intent if intent in self._folder.spec.manoeuvres else ""
         return self._verdict("understood", text, f"understood as {intent} ({thoughts.certainty[INTENT]:.0%})")
 
     def give_up(self, text: str) -> None:
@@ -108,7 +126,7 @@ class Instructions:
 
     def _refusal(self, kind: Kind, text: str) -> Verdict:
         english, japanese = REFUSALS[kind]
-        counts = f"manoeuvre {self._folder.spec.manoeuvres[self.command]} counts" + (" and the text before" if self.text else "")
+        counts = f"manoeuvre {self.manoeuvre} counts" + (" and the text before" if self.text else "")
         return self._verdict(kind, text, f"not followed: {english}; {counts}", english, japanese)
 
     def _verdict(self, kind: Kind, text: str, told: str, english: str = "", japanese: str = "") -> Verdict:

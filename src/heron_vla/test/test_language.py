@@ -171,8 +171,30 @@ def test_a_text_counts_when_it_is_understood(folder: PolicyFolder) -> None:
     assert instructions.question(asked()) is not None  # asked about anew
     verdict = instructions.settle("turn right", thoughts("right"))
     assert verdict is not None and verdict.text == "'turn right': understood as right (90%)" and instructions.text == "turn right"
-    assert instructions.give(Instruction(1, "follow", "turn right")) is None and instructions.text == "turn right" and instructions.command == 0
+    assert instructions.give(Instruction(1, "follow", "turn right")) is None and instructions.text == "turn right"
     assert instructions.give(Instruction(2, "follow", "")) is None and instructions.text == ""
+
+
+def test_what_a_text_was_understood_as_is_told_as_a_manoeuvre_where_none_was_given(folder: PolicyFolder) -> None:
+    instructions = Instructions(folder, "follow")
+    instructions.give(Instruction(0, "follow", "turn right"))
+    assert instructions.manoeuvre == "follow"  # nothing is understood yet
+    instructions.settle("turn right", thoughts("left"))
+    assert instructions.manoeuvre == "left" and instructions.command == folder.command("left") != folder.command("follow")
+    instructions.give(Instruction(1, "follow", "speed"))
+    question = instructions.question(asked())
+    assert question is not None and question.command == folder.command("follow")  # who is asked is not told what to answer
+    assert instructions.manoeuvre == "left"  # what was said before counts until then
+    instructions.settle("speed", thoughts("slow"))
+    assert (instructions.manoeuvre, instructions.text) == ("follow", "speed")
+    instructions.give(Instruction(2, "follow", "turn right"))
+    instructions.settle("turn right", thoughts("right"))
+    assert (instructions.manoeuvre, instructions.text) == ("follow", "turn right")  # a manoeuvre that this policy does not know
+    instructions.give(Instruction(3, "left", "turn"))
+    instructions.settle("turn", thoughts("follow"))
+    assert instructions.manoeuvre == "left"  # who gives a manoeuvre too, means it
+    instructions.give(Instruction(4, "follow", ""))
+    assert instructions.manoeuvre == "follow"
 
 
 @pytest.mark.parametrize("intent", ["declined", "unknown"])
