@@ -64,6 +64,8 @@ def test_texts(tmp_path, capsys):
         (["--recording", "nowhere"], "nowhere"),
         (["--recording", "x/day", "--recording", "y/day"], "two recordings are called day"),
         (["--first-seed", "7"], "seeds below 50000 are held out"),
+        (["--recording", "x", "--only", "choices"], "--only: for samples of the world; leave it out beside --recording"),
+        (["--text", "x.jsonl", "--drives", "3", "--seconds", "9"], "--drives, --seconds: for samples of the world; leave it out beside --text"),
         (["--only", "turns"], "only = 'turns', allowed: choices, yielding, lights"),
     ],
 )

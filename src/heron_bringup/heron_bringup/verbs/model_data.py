@@ -50,6 +50,10 @@ def data(
     console = Console()
     if text is not None and recording:
         raise InputError("--text and --recording make samples of different kinds; make two folders, and train on both")
+    of_world = {"--only": only or None, "--drives": drives, "--first-seed": first_seed, "--seconds": seconds, "--policy": policy}
+    useless = [option for option, value in of_world.items() if value is not None]
+    if useless and (text is not None or recording):
+        raise InputError(f"{', '.join(useless)}: for samples of the world; leave it out beside {'--recording' if recording else '--text'}")
     if text is not None:
         from heron_model.general import text_samples
 
