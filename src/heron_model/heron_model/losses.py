@@ -16,6 +16,8 @@ from heron_model.model import WORDS, Output
 # The first second or two of a plan are driven, so they must be exact.
 AT_ONCE, SCALE = (1.0, 0.4, 0.05, 2.0), (4.0, 0.9, 0.15, 1.5)
 TIMES = tuple((k + 1) * STEP_S for k in range(POINTS))
+SOON = round(1.0 / STEP_S) - 1  # the point in a second
+EASY_MPS2 = 0.5  # braking that counts as driving on
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class LossConfig:
         dense: depth, actors, own lane per patch.
         where, lamp: place and state of our traffic light in the branch of high resolution.
         lead: distance and speed of who is ahead.
+        braking: further weight of a sample's trajectory for each m/s² above `EASY_MPS2` by which the expert slows down in the next second. Moments
+            in which it must brake hard are few, and a model that learns all alike brakes in them as in the many others: too late.
     """
 
     trajectory: float = 4.0
@@ -40,6 +44,7 @@ class LossConfig:
     where: float = 0.05
     lamp: float = 0.4
     lead: float = 0.1
+    braking: float = 0.0
 
 
 def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | None = None) -> dict[str, Tensor]:
@@ -58,7 +63,8 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     known = torch.isfinite(batch["trajectory"]).all(2).all(1)  # text alone has no future
     wanted = torch.nan_to_num(batch["trajectory"])
     error = nn.functional.smooth_l1_loss(output.trajectory / scale, wanted / scale, reduction="none", beta=0.1)
-    weight = weight * known
+    slows = (batch["ego_hist"][:, -1, 0] - wanted[:, SOON, 3]).clamp(min=0.0)  # over one second, so m/s²
+    weight = weight * known * (1.0 + config.braking * (slows - EASY_MPS2).clamp(min=0.0))
     parts["trajectory"] = ((error * columns).mean((1, 2)) * weight).sum() / weight.sum().clamp(min=1e-6)
     for slot, logits, target in zip(SLOTS, output.thoughts.float().split(WORDS, 1), batch["thoughts"].unbind(1), strict=True):
         parts[f"think_{slot.name}"] = _cross_entropy(logits, target)

@@ -9,7 +9,7 @@ from toy_model import CONFIG, toy_model
 
 from heron_core.trajectory import POINTS
 from heron_model.layout import SLOTS
-from heron_model.losses import losses
+from heron_model.losses import LossConfig, losses
 from heron_model.model import WORDS, driven
 
 IMAGES = ("front", "narrow", "narrow_past1", "around")
@@ -139,3 +139,22 @@ def test_an_error_now_counts_more_than_the_same_error_later() -> None:
             wanted[0, k, 1] += 0.3
             found.append(float(losses(output, batch | {"trajectory": wanted})["trajectory"]))
     assert found[0] > 3.0 * found[1] > 0.0
+
+
+def test_where_the_expert_brakes_counts_as_much_more_as_it_brakes_harder() -> None:
+    model = toy_model().eval()
+    batch = batch_of(2)
+    batch["ego_hist"][:, -1, 0] = 6.0
+    with torch.no_grad():
+        output = model(batch)
+        wanted = output.trajectory.clone()
+        wanted[:, 9, 3] = torch.tensor([5.8, 3.5])  # in a second: one drives on, one brakes with 2.5 m/s²
+        wanted[0, :, 1] += 0.6
+        nobody, only = torch.full_like(wanted[0], float("nan")), [wanted.clone(), wanted.clone()]
+        only[0][1], only[1][0] = nobody, nobody
+        eased, braked = (losses(output, batch | {"trajectory": each})["trajectory"] for each in only)
+        for weight in (0.0, 1.5):
+            found = losses(output, batch | {"trajectory": wanted}, LossConfig(braking=weight))["trajectory"]
+            share = (1.0 + 2.0 * weight) / (2.0 + 2.0 * weight)
+            torch.testing.assert_close(found, share * braked + (1.0 - share) * eased)
+    assert abs(float(eased - braked)) > 1e-3

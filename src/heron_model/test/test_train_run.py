@@ -10,6 +10,7 @@ from toy_drives import CONFIG, SMALL, drives
 
 from heron_model import hugging_face
 from heron_model.general import text_samples
+from heron_model.losses import losses
 from heron_model.train import run
 from heron_model.train.config import MixtureConfig, SourceConfig
 from heron_model.train.errors import CheckpointError, DataError
@@ -87,3 +88,10 @@ def test_data_that_cannot_be_trained_on(folders, tmp_path):
         train_model(SMALL, Lesson(MixtureConfig((SourceConfig(single),))), CONFIG, tmp_path / "b")
     with pytest.raises(DataError, match="none of the sources holds drives"):
         train_model(SMALL, Lesson(MixtureConfig((SourceConfig(folders[1]),))), CONFIG, tmp_path / "c")
+
+
+def test_the_weight_of_braking_is_the_settings(folders, tmp_path, monkeypatch):
+    counted = []
+    monkeypatch.setattr(run, "losses", lambda output, batch, config: counted.append(config) or losses(output, batch, config))
+    train_model(SMALL, Lesson(MixtureConfig((SourceConfig(folders[0]),))), replace(CONFIG, braking=1.5, samples=CONFIG.batch), tmp_path / "run")
+    assert counted and all(each.braking == 1.5 for each in counted)

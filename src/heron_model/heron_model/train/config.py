@@ -53,6 +53,7 @@ class TrainConfig:
         minutes: instead of `samples`: as many as this machine trains on in this time, measured once at the start and recorded; 0: `samples` counts.
         batch: samples of one step, over all devices.
         asks: instructions that each of them is asked about; its pictures are seen once for all.
+        braking: further weight of moments in which the expert brakes (`heron_model.losses.LossConfig`).
         epoch_samples: between two measurements of displacement; 0: as many as the sources have.
         learning_rate: after the warm-up.
         final_rate: share of `learning_rate` that is left at the end of the cosine.
@@ -72,6 +73,7 @@ class TrainConfig:
     minutes: float = 0.0
     batch: int = 16
     asks: int = 1
+    braking: float = 0.0
     epoch_samples: int = 0
     learning_rate: float = 1e-3
     final_rate: float = 0.02
@@ -93,6 +95,7 @@ class TrainConfig:
             ("minutes", 0.0, 1e6),
             ("batch", 1, 1_000_000),
             ("asks", 1, 64),
+            ("braking", 0.0, 100.0),
             ("epoch_samples", 0, 10**12),
             ("learning_rate", 0.0, 10.0),
             ("final_rate", 0.0, 1.0),

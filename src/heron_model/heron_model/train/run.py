@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from heron_model import hugging_face
 from heron_model.config import ModelConfig
 from heron_model.export.further import open_model
 from heron_model.lora import add_adapters
-from heron_model.losses import losses
+from heron_model.losses import LossConfig, losses
 from heron_model.model import DriveHeron
 from heron_model.pretrained import from_internvl
 from heron_model.sample_reader import Samples, collate
@@ -150,7 +151,8 @@ def _task(model: DriveHeron, tokenizer: Tokenizer, lesson: Lesson, config: Train
     digest = data_digest([*lesson.folders, *lesson.held_out])
     identity = {"data": digest, "model": dataclasses.asdict(model.config), "start": str(lesson.start or "")}
     name = lambda draw: f"{lesson.folders[draw.source].name}/{sources[draw.source].name(draw.sample)}"  # noqa: E731
-    return Task(model, losses, sampler, read, identity, HeldOut(held_out, EgoTable.read(files)), name)
+    count = partial(losses, config=LossConfig(braking=config.braking))
+    return Task(model, count, sampler, read, identity, HeldOut(held_out, EgoTable.read(files)), name)
 
 
 def _metrics(report: Mapping[str, Any]) -> dict[str, Any]:
