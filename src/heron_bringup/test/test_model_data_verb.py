@@ -66,7 +66,9 @@ def test_texts(tmp_path, capsys):
         (["--first-seed", "7"], "seeds below 50000 are held out"),
         (["--recording", "x", "--only", "choices"], "--only: for samples of the world; leave it out beside --recording"),
         (["--text", "x.jsonl", "--drives", "3", "--seconds", "9"], "--drives, --seconds: for samples of the world; leave it out beside --text"),
-        (["--only", "turns"], "only = 'turns', allowed: choices, yielding, lights"),
+        (["--only", "turns"], "only = 'turns', allowed: choices, yielding, lights, braking"),
+        (["--late-braking", "1.5"], "late_braking_share = 1.5, allowed 0 .. 1"),
+        (["--recording", "x", "--late-braking", "0.5"], "--late-braking: for samples of the world; leave it out beside --recording"),
     ],
 )
 def test_wrong_use_is_one_sentence(tmp_path, capsys, arguments, text):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,12 +14,15 @@ import torch
 
 from heron_can.command_ecu import Followed
 from heron_core.errors import InputError
+from heron_core.trajectory import POINTS
 from heron_core.truth import EgoTruth, Truth
 from heron_model.layout import MANOEUVRES, SLOTS
 from heron_model.packed import unpack
 from heron_model.sample_reader import Samples, collate
+from heron_model.town import make
 from heron_model.town.config import TownDataConfig
-from heron_model.town.drive import Disturbances
+from heron_model.town.drive import Disturbances, Moment
+from heron_model.town.keep import FIRST, braking
 from heron_model.town.make import describe, drive_file, make_drive, make_samples
 from heron_model.town.relief import ASIDE_M, Relief, differ
 from heron_model.town.wander import MOST_M, Wander
@@ -136,6 +141,62 @@ def test_a_disturbed_car_stops_for_nothing_and_stands_for_a_while() -> None:
             halts, halted = [*halts, halted * 0.01], 0
     assert len(halts) > 3
     assert min(halts) > 0.25 and max(halts) < 2.6
+
+
+def rolled_on(share: float, seed: int, wanted_mps2: Callable[[float], float], speed_mps: float = 8.0, steps: int = 300) -> list[int]:
+    """Indices of the tenths of a second in which the car rolls on though it is to brake."""
+    pushes, found = Disturbances(seed, 1e6, 0.08, 2.8, share), []
+    for k in range(steps):
+        wanted = Followed(0.01, wanted_mps2(k * 0.1), False)
+        asked, told = pushes.at(k * 0.1, speed_mps, wanted)
+        if told:
+            assert asked == Followed(0.01, 0.0, False), "it steers as it is to, and rolls"
+            found.append(k)
+        else:
+            assert asked == wanted
+    return found
+
+
+def test_braking_comes_late_once_each_time_as_often_as_the_share_says() -> None:
+    late = [rolled_on(1.0, seed, lambda t: -1.0 if t >= 5.0 else 0.0) for seed in range(20)]
+    assert all(each and each == list(range(50, 50 + len(each))) for each in late), "at first, in one piece, and then it brakes"
+    assert min(map(len, late)) >= 4 and max(map(len, late)) <= 20 and len({len(each) for each in late}) > 5
+    some = [bool(rolled_on(0.5, seed, lambda t: -1.0 if t >= 5.0 else 0.0)) for seed in range(60)]
+    assert 18 <= sum(some) <= 42
+    assert not rolled_on(0.0, 1, lambda t: -1.0)
+
+
+def test_nobody_rolls_on_when_it_is_high_time_nor_slowly_nor_for_a_touch_of_the_brakes() -> None:
+    for seed in range(20):
+        growing = rolled_on(1.0, seed, lambda t: -2.0 * t)  # -0.6 m/s² after 0.3 s, -2.6 after 1.3
+        assert growing and 3 <= growing[0] <= 4 and growing[-1] <= 13
+        assert not rolled_on(1.0, seed, lambda t: -2.7)
+        assert not rolled_on(1.0, seed, lambda t: -1.0, speed_mps=1.5)
+        assert not rolled_on(1.0, seed, lambda t: -0.5)
+    assert all(max(rolled_on(1.0, seed, lambda t: -1.0 if t < 0.25 else 0.5)) <= 2 for seed in range(20)), "who need not brake any more drives on"
+
+
+def test_a_training_drive_brakes_late_as_its_config_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    led: list[Disturbances] = []
+
+    def remember(*arguments: Any) -> Any:
+        led.append(arguments[5])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(make, "record_drive", remember)
+    for share in (0.0, 1.0):
+        with pytest.raises(KeyboardInterrupt):
+            make.make_drive(tmp_path, VEHICLE, TownDataConfig(late_braking_share=share), 128_000)
+    told = [each.at(0.0, 8.0, Followed(0.0, -1.0, False))[1] for each in led]
+    assert told == [False, True]
+
+
+def test_braking_is_kept_where_the_expert_slows_down_five_a_second() -> None:
+    points = np.zeros((POINTS, 4), np.float32)
+    points[:, 3] = 8.0 - 1.2 * np.arange(1, POINTS + 1) * 0.1
+    plan = ExpertPlan(points, Explanation(Reason.FOLLOW_CAR, "", ""))
+    moments = [Moment(Truth(0, EgoTruth(0.0, 0.0, 0.0, speed_mps)), plan, False) for speed_mps in [8.0] * 30 + [7.7] * 30]
+    assert braking(moments) == list(range(FIRST, 30, 2)), "from 7.7 m/s the plan slows down by 0.9 in a second"
 
 
 def test_a_wandering_line_is_smooth_and_stays_near_the_route() -> None:

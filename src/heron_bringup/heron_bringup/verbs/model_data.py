@@ -36,8 +36,13 @@ def data(
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of the drives, those that the policy drives.")] = 1.0,
     only: Annotated[
         str,
-        typer.Option(help="In the world: only moments of one kind: choices (another manoeuvre could be told), yielding, lights. Default: all."),
+        typer.Option(
+            help="In the world: only moments of one kind: choices (another manoeuvre could be told), yielding, lights, braking. Default: all."
+        ),
     ] = "",
+    late_braking: Annotated[
+        float | None, typer.Option(help="In the world: of the times that the expert brakes, those that the car does so late, and then harder.")
+    ] = None,
     steps: Annotated[int, typer.Option(min=1, max=10, help="Of recordings: samples in each half second.")] = 1,
     vehicle: Annotated[Path | None, typer.Option(help="Folder of a car; default: the recording's own, in the world the demonstration car.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=512, help="Processes; default: one per core.")] = None,
@@ -50,7 +55,14 @@ def data(
     console = Console()
     if text is not None and recording:
         raise InputError("--text and --recording make samples of different kinds; make two folders, and train on both")
-    of_world = {"--only": only or None, "--drives": drives, "--first-seed": first_seed, "--seconds": seconds, "--policy": policy}
+    of_world = {
+        "--only": only or None,
+        "--late-braking": late_braking,
+        "--drives": drives,
+        "--first-seed": first_seed,
+        "--seconds": seconds,
+        "--policy": policy,
+    }
     useless = [option for option, value in of_world.items() if value is not None]
     if useless and (text is not None or recording):
         raise InputError(f"{', '.join(useless)}: for samples of the world; leave it out beside {'--recording' if recording else '--text'}")
@@ -65,6 +77,7 @@ def data(
 
         given: dict[str, Any] = {
             "only": only,
+            "late_braking_share": late_braking,
             "drives": drives,
             "first_seed": first_seed,
             "seconds": seconds,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Only = Literal["", "choices", "yielding", "lights"]
+Only = Literal["", "choices", "yielding", "lights", "braking"]
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,12 @@ class TownDataConfig:
         change_share: of the drives, those whose way is chosen so that it soon changes lane for a turn, where the town has such a way. On ways as
             they are drawn 2 % of the samples show a change: too few to learn it from.
         late_share: of the changes of lane that a turn needs, those that come late.
+        late_braking_share: of the times that the expert brakes, those that the car does so late, and then harder.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
         only: keep only moments of one kind, more closely: `choices`, shortly before a junction at which the expert was asked for another manoeuvre,
-            too; `yielding`, in which it yields, and the 2 s before; `lights`, near to a yellow or red one. Empty: moments of all kinds.
+            too; `yielding`, in which it yields, and the 2 s before; `lights`, near to a yellow or red one; `braking`, in which it slows down. Empty:
+            moments of all kinds.
         policy_share: of the drives, in which the policy drives and the expert only tells what it would do (DAgger); 0 without a policy.
     """
 
@@ -35,6 +37,7 @@ class TownDataConfig:
     aside_m: float = 0.6
     change_share: float = 0.3
     late_share: float = 0.5
+    late_braking_share: float = 0.0
     turned_rad: float = 0.08
     jpeg_quality: int = 94
     only: Only = ""
@@ -49,13 +52,14 @@ class TownDataConfig:
             raise ValueError(f"aside_m = {self.aside_m}, allowed 0 .. 2")
         if not 0.0 <= self.change_share <= 1.0:
             raise ValueError(f"change_share = {self.change_share}, allowed 0 .. 1")
-        if not 0.0 <= self.late_share <= 1.0:
-            raise ValueError(f"late_share = {self.late_share}, allowed 0 .. 1")
+        for name in ("late_share", "late_braking_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name} = {getattr(self, name)}, allowed 0 .. 1")
         if not 5.0 <= self.seconds <= 600.0:
             raise ValueError(f"seconds = {self.seconds}, allowed 5 .. 600")
         if not 0.0 <= self.policy_share <= 1.0:
             raise ValueError(f"policy_share = {self.policy_share}, allowed 0 .. 1")
         if self.only not in get_args(Only):
-            raise ValueError(f"only = {self.only!r}, allowed: choices, yielding, lights")
+            raise ValueError(f"only = {self.only!r}, allowed: {', '.join(get_args(Only)[1:])}")
         if not 50 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality = {self.jpeg_quality}, allowed 50 .. 100")

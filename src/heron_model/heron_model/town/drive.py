@@ -30,6 +30,10 @@ LOST_M = 4.0  # from the route: the drive ends, nothing can be learnt any more
 STOP_SHARE = 0.2  # of the disturbances bring the car to a halt for nothing
 STOP_MPS2 = -2.2
 HALT_S = (0.3, 2.5)  # that it then stands
+LATE_PART = 508
+LATE_MPS2 = -0.6  # who is to brake harder than this may do so late
+LATE_S = (0.4, 2.0)  # by so much
+HIGH_TIME_MPS2 = (-2.6, -1.6)  # or until it is to brake so hard: hitting others is not what is learnt
 FAR_M = 0.25  # beside the route: nothing that happens by itself
 
 
@@ -49,20 +53,33 @@ class Moment:
 
 
 class Disturbances:
-    """Pushes at the steering and at the pedals, a while of quiet between them; what the pictures show stays physically possible."""
+    """Pushes at the steering and at the pedals, a while of quiet between them; what the pictures show stays physically possible.
 
-    def __init__(self, seed: int, quiet_s: float, turned_rad: float, wheelbase_m: float) -> None:
+    Args:
+        seed: of the drive.
+        quiet_s: mean time between two; 0: none.
+        turned_rad: standard deviation of the heading error that one leaves.
+        wheelbase_m: of the car.
+        late_braking_share: of the times that the car is to brake, those that it rolls on at first. Who has only seen braking in time brakes gently,
+            as one then does, where it is late.
+    """
+
+    def __init__(self, seed: int, quiet_s: float, turned_rad: float, wheelbase_m: float, late_braking_share: float = 0.0) -> None:
         self._rng = np.random.default_rng([seed, PART])
         self._quiet_s, self._turned_rad, self._wheelbase_m = quiet_s, turned_rad, wheelbase_m
         self._next_s = float(self._rng.uniform(0.5, max(quiet_s, 0.5)))
         self._until_s = -1.0
         self._steer_rad = self._accel_mps2 = 0.0
         self._stopping = self._halted = False
+        self._late_rng, self._late_share = np.random.default_rng([seed, LATE_PART]), late_braking_share
+        self._braking, self._late_until_s, self._high_time_mps2 = False, -1.0, 0.0
 
     def at(self, time_s: float, speed_mps: float, wanted: Followed) -> tuple[Followed, bool]:
         """What the car does instead of what is wanted, and whether it is something else."""
         if self._quiet_s <= 0.0:
             return wanted, False
+        if self._is_late(time_s, speed_mps, wanted.accel_mps2 or 0.0):
+            return Followed(wanted.steer_rad, 0.0, False), True
         if time_s >= self._next_s:
             self._begin(time_s, speed_mps)
         if self._stopping and speed_mps < 0.2:
@@ -76,6 +93,16 @@ class Disturbances:
             return Followed(steer, min(accel, STOP_MPS2), self._halted), True
         push = 0.0 if accel < -1.0 else self._accel_mps2  # nobody is pushed on where braking is needed
         return Followed(steer + self._steer_rad, accel + push, wanted.hold), True
+
+    def _is_late(self, time_s: float, speed_mps: float, accel_mps2: float) -> bool:
+        """The car is to brake and rolls on."""
+        brakes = accel_mps2 < LATE_MPS2
+        if brakes and not self._braking and speed_mps > LEAST_MPS and self._late_rng.random() < self._late_share:
+            self._late_until_s, self._high_time_mps2 = time_s + float(self._late_rng.uniform(*LATE_S)), float(self._late_rng.uniform(*HIGH_TIME_MPS2))
+        self._braking = brakes
+        if not brakes or accel_mps2 < self._high_time_mps2:
+            self._late_until_s = -1.0
+        return time_s < self._late_until_s
 
     def _begin(self, time_s: float, speed_mps: float) -> None:
         rng = self._rng

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from heron_core.trajectory import STEP_S
 from heron_core.truth import Lamp, Truth
 from heron_model.town.drive import Moment
 from heron_model.town.labels import Labeller
@@ -24,6 +25,7 @@ STANDING_SHARE, PLAIN_SHARE = 0.25, 0.5
 
 STOPPING = frozenset({Lamp.YELLOW, Lamp.RED})
 BEFORE = 20  # moments
+SLOWS_MPS2, IN_A_SECOND = 1.0, round(1.0 / STEP_S) - 1
 YIELDS = frozenset(
     {
         *(Reason.GIVE_WAY, Reason.WAIT_GAP, Reason.START_GAP, Reason.WAIT_EXIT, Reason.CUT_IN, Reason.BRAKE_HARD),
@@ -76,6 +78,16 @@ def near_lights(moments: Sequence[Moment], labeller: Labeller, seed: int) -> lis
         truth = moments[index].truth
         standing = truth.ego.speed_mps < STANDING_MPS
         if index % RARE == 0 and _lamp(truth, labeller) in STOPPING and (not standing or rng.random() < STANDING_SHARE):
+            kept.append(index)
+    return kept
+
+
+def braking(moments: Sequence[Moment]) -> list[int]:
+    """Indices of the moments, five a second, in which the expert slows down by more than `SLOWS_MPS2` in the next second."""
+    kept = []
+    for index in range(FIRST, len(moments), RARE):
+        slows = moments[index].truth.ego.speed_mps - float(moments[index].plan.points[IN_A_SECOND, 3])
+        if slows > SLOWS_MPS2:
             kept.append(index)
     return kept
 

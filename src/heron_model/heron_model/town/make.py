@@ -24,7 +24,7 @@ from heron_model.sample_writer import blank, encode_bgr, write_rows
 from heron_model.samples import FILE, VIEWS
 from heron_model.town.config import TownDataConfig
 from heron_model.town.drive import Disturbances, Moment, record_drive
-from heron_model.town.keep import EVERY, near_lights, with_a_choice, worth_a_picture, yielding
+from heron_model.town.keep import EVERY, braking, near_lights, with_a_choice, worth_a_picture, yielding
 from heron_model.town.labels import Labeller
 from heron_model.town.late import LateChanges
 from heron_model.town.others import OtherManoeuvres, OtherPlan
@@ -73,7 +73,7 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
         from heron_model.town.policy import WorldPolicy  # renders and runs the policy
 
         planner, quiet_s = WorldPolicy(policy, vehicle, town, route, scenario, seed).plan, 0.0
-    disturbances = Disturbances(seed, quiet_s, config.turned_rad, car.model.wheelbase_m)
+    disturbances = Disturbances(seed, quiet_s, config.turned_rad, car.model.wheelbase_m, config.late_braking_share)
     wander = Wander(seed, route.line.length_m, config.aside_m, LateChanges(town.network, route, seed, config.late_share))
     moments, driving = record_drive(car, town, route, scenario, seed, disturbances, wander, planner)
     driven = time.perf_counter()
@@ -87,6 +87,8 @@ def make_drive(folder: Path, vehicle: Path, config: TownDataConfig, seed: int, p
             kept = yielding(moments, seed)
         case "lights":
             kept = near_lights(moments, labeller, seed)
+        case "braking":
+            kept = braking(moments)
         case "":
             kept = worth_a_picture(moments, labeller, route, seed)
     renderer = Renderer(town, seen, scenario.weather, seed, small=True)
