@@ -68,6 +68,7 @@ def test_texts(tmp_path, capsys):
         (["--text", "x.jsonl", "--drives", "3", "--seconds", "9"], "--drives, --seconds: for samples of the world; leave it out beside --text"),
         (["--only", "turns"], "only = 'turns', allowed: choices, yielding, lights, braking"),
         (["--late-braking", "1.5"], "late_braking_share = 1.5, allowed 0 .. 1"),
+        (["--policy", "x", "--late-braking", "0.5"], "late_braking_share = 0.5 does nothing where a policy drives every drive"),
         (["--recording", "x", "--late-braking", "0.5"], "--late-braking: for samples of the world; leave it out beside --recording"),
     ],
 )

@@ -21,7 +21,7 @@ class TownDataConfig:
         change_share: of the drives, those whose way is chosen so that it soon changes lane for a turn, where the town has such a way. On ways as
             they are drawn 2 % of the samples show a change: too few to learn it from.
         late_share: of the changes of lane that a turn needs, those that come late.
-        late_braking_share: of the times that the expert brakes, those that the car does so late, and then harder.
+        late_braking_share: of the times that the expert brakes, those that the car does so late, and then harder; in drives of the expert only.
         turned_rad: standard deviation of the heading error that one disturbance leaves.
         jpeg_quality: of stored pictures.
         only: keep only moments of one kind, more closely: `choices`, shortly before a junction at which the expert was asked for another manoeuvre,
@@ -59,6 +59,8 @@ class TownDataConfig:
             raise ValueError(f"seconds = {self.seconds}, allowed 5 .. 600")
         if not 0.0 <= self.policy_share <= 1.0:
             raise ValueError(f"policy_share = {self.policy_share}, allowed 0 .. 1")
+        if self.late_braking_share > 0.0 and self.policy_share == 1.0:
+            raise ValueError(f"late_braking_share = {self.late_braking_share} does nothing where a policy drives every drive (policy_share = 1)")
         if self.only not in get_args(Only):
             raise ValueError(f"only = {self.only!r}, allowed: {', '.join(get_args(Only)[1:])}")
         if not 50 <= self.jpeg_quality <= 100:
