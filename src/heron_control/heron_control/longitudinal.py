@@ -97,6 +97,7 @@ class Longitudinal:
         jerk_mps3: float,
         stop: StopLimits | None,
         dt_s: float,
+        speeds_up: bool = True,
     ) -> Drive:
         """One tick.
 
@@ -109,6 +110,7 @@ class Longitudinal:
             jerk_mps3: largest of this tick.
             stop: what interrupts the plan.
             dt_s: since the last tick.
+            speeds_up: a plan may push the car on; else it may only slow it down.
         """
         low = ACCEL_SHARE * max(accel_range_mps2[0], self._limits.accel_min_mps2)
         high = ACCEL_SHARE * min(accel_range_mps2[1], self._limits.accel_max_mps2)
@@ -136,7 +138,7 @@ class Longitudinal:
             target = 0.0  # brakes first let go: while they hold, the car does not answer
         else:
             target = planned
-        target = min(max(target, low), high)
+        target = min(max(target, low), high if speeds_up else min(high, 0.0))
         accel_now = min(max(target, command - jerk * dt_s), command + jerk * dt_s)
         self._actuator.sent(accel_now)
         return Drive(accel_now, self._holding, speeds)

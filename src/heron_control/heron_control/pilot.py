@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from heron_control.comfort import Comfort
@@ -320,6 +321,9 @@ class Pilot:
         stop, ahead = self._stop(), path.at(age_s + self._model.accel_delay_s)
         bounds = self._comfort.bounds(at.steady_ns, ahead, speed) if stop is None else self._comfort.end()
         bounds = bounds.judged_at(speed, self._speed.highest_mps or 0.0)
+        old = self._plan.concern(at)
+        if old is not None and not old.held:  # what it did not see may be in the way
+            bounds = replace(bounds, speeds_up=False)
         self._motion = self._tracker.step(path, age_s, moved, speed, bounds, stop, dt_s)
         return Command(self._motion.steer_rad, self._motion.accel_mps2, True, not self._gas, self._motion.hold)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -53,12 +53,16 @@ class Motion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What may be asked at this tick: |lateral acceleration|, range of acceleration, |jerk|. Narrower while engaging, never wider than the limits."""
+    """What may be asked at this tick: |lateral acceleration|, range of acceleration, |jerk|. Narrower while engaging, never wider than the limits.
+
+    Without `speeds_up` the car is not pushed on, whatever the plan says; what it accelerates with goes back at `jerk_mps3`.
+    """
 
     lateral_accel_mps2: float
     accel_min_mps2: float
     accel_max_mps2: float
     jerk_mps3: float
+    speeds_up: bool = True
 
     @staticmethod
     def of(limits: Limits) -> Bounds:
@@ -68,7 +72,7 @@ class Bounds:
     def judged_at(self, own_mps: float, highest_mps: float) -> Bounds:
         """The same for a gate that judges v² · curvature at the highest speed, which in a curve is that of the outer wheel."""
         share = min(own_mps / highest_mps, 1.0) if own_mps > 0.0 and highest_mps > SLOWEST_MPS else 1.0
-        return Bounds(self.lateral_accel_mps2 * share * share, self.accel_min_mps2, self.accel_max_mps2, self.jerk_mps3)
+        return replace(self, lateral_accel_mps2=self.lateral_accel_mps2 * share * share)
 
 
 class Tracker:
@@ -131,9 +135,8 @@ class Tracker:
         speed = min(max(speed_mps, 0.0), SPEED_MAX_MPS)
         station, beside = path.project(moved)
         error = beside.between(moved)
-        drive = self._longitudinal.step(
-            path, age_s, station, min(speed_mps, SPEED_MAX_MPS), (bounds.accel_min_mps2, bounds.accel_max_mps2), bounds.jerk_mps3, stop, dt_s
-        )
+        accel_range, measured = (bounds.accel_min_mps2, bounds.accel_max_mps2), min(speed_mps, SPEED_MAX_MPS)
+        drive = self._longitudinal.step(path, age_s, station, measured, accel_range, bounds.jerk_mps3, stop, dt_s, bounds.speeds_up)
         self._actuator.advance(dt_s)
         self._learn(path, moved, speed, dt_s)
         curvature = self._lateral(path, moved, speed, drive.speeds_mps, bounds, dt_s)

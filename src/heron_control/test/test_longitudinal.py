@@ -43,14 +43,22 @@ class Drive:
         self.control.reset(accel)
         self.asked, self.measured, self.speeds, self.holds = [accel], [0.0], [speed], [False]
 
-    def run(self, path: PlanPath, seconds: float, age_s: float = 0.0, stop: StopLimits | None = None, jerk: float = 4.0, at_m: float = 0.0) -> None:
+    def run(
+        self,
+        path: PlanPath,
+        seconds: float,
+        age_s: float = 0.0,
+        stop: StopLimits | None = None,
+        jerk: float = 4.0,
+        at_m: float = 0.0,
+        speeds_up: bool = True,
+    ) -> None:
         """Along one plan, on which the car is at `at_m`."""
         start_m, limits = self.car.distance_m - at_m, self.limits
         for tick in range(round(seconds / DT)):
             station = self.car.distance_m - start_m
-            found = self.control.step(
-                path, age_s + tick * DT, station, self.car.speed_mps, (limits.accel_min_mps2, limits.accel_max_mps2), jerk, stop, DT
-            )
+            accel_range = (limits.accel_min_mps2, limits.accel_max_mps2)
+            found = self.control.step(path, age_s + tick * DT, station, self.car.speed_mps, accel_range, jerk, stop, DT, speeds_up)
             self.control.sent(found.accel_mps2)
             self.car.step(DT, 0.0, found.accel_mps2, found.hold)
             self.asked.append(found.accel_mps2)
@@ -184,6 +192,17 @@ def test_a_stop_does_not_accelerate_whatever_the_plan_says(limits: Limits, model
     drive = Drive(limits, model, 8.0)
     drive.run(plan_of(8.0 + 2.0 * TIMES_S, 8.0), 20.0, stop=limits.soft_stop)
     assert max(drive.asked) <= 0.0 and drive.car.speed_mps == 0.0
+
+
+def test_a_plan_that_may_not_speed_up_slows_down_all_the_same(limits: Limits, model: VehicleModel) -> None:
+    """Its acceleration goes back at once, without a jolt and without a preview that has no solution; its braking stays."""
+    drive = Drive(limits, model, 8.0, 1.5)
+    drive.run(plan_of(8.0 + 1.5 * TIMES_S, 8.0), 1.0, speeds_up=False)
+    assert max(drive.asked[50:]) == 0.0 and min(drive.asked) > -0.01 and drive.jerk <= 4.0 and drive.control.unsolved == 0
+    one, other = Drive(limits, model, 8.0, -2.0), Drive(limits, model, 8.0, -2.0)
+    one.run(braking(8.0, -2.0), 2.0, speeds_up=False)
+    other.run(braking(8.0, -2.0), 2.0)
+    assert one.asked == other.asked and min(one.asked) < -1.5
 
 
 def test_the_jerk_of_engaging_is_kept(limits: Limits, model: VehicleModel) -> None:

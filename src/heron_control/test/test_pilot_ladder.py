@@ -118,6 +118,23 @@ def test_a_warning_goes_by_itself(car: DrivenCar) -> None:
     assert car.status.ladder is Ladder.OK and car.state is Engagement.ENGAGED and car.status.reason == "" and car.told() == []
 
 
+def test_an_old_plan_speeds_nobody_up(car: DrivenCar) -> None:
+    """What stands in the way now was not there when it was made. Plans on time do again, while the warning is still told."""
+    faster = np.array(car.points())
+    faster[:, 3] += 0.6 * TIMES_S
+    faster[:, 0] += 0.3 * TIMES_S**2
+    car.obeys = True
+    car.engaged().drive(3.55)  # comfort is over
+    assert car.give(car.plan(points=faster)) is None
+    accels = [tick.verdict.sent.accel_mps2 for tick in car.drive(0.5, plans=False) if tick.verdict.sent is not None]
+    assert accels[33] > 0.2 and min(np.diff(accels[:34])) >= 0.0  # younger than ladder.warn_s
+    assert car.status.ladder is Ladder.WARN and max(np.diff(accels[36:])) < -0.03 and accels[-1] < accels[33] - 0.3
+    faster[:, 3] += car.speed - 10.0
+    assert car.give(car.plan(points=faster)) is None
+    again = [tick.verdict.sent.accel_mps2 for tick in car.drive(0.3, plans=False) if tick.verdict.sent is not None]
+    assert car.status.ladder is Ladder.WARN and again[-1] > 0.1
+
+
 def test_plans_that_are_late_one_by_one_are_one_warning(car: DrivenCar) -> None:
     car.engaged()
     for _ in range(6):
