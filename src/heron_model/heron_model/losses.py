@@ -18,6 +18,10 @@ AT_ONCE, SCALE = (1.0, 0.4, 0.05, 2.0), (4.0, 0.9, 0.15, 1.5)
 TIMES = tuple((k + 1) * STEP_S for k in range(POINTS))
 SOON = round(1.0 / STEP_S) - 1  # the point in a second
 EASY_MPS2 = 0.5  # braking that counts as driving on
+# Who is ahead: a metre counts the more the nearer it is. Gaps in units of `town.labels.LEAD_SCALE`, so 0.1 are 4 m.
+GAP_ROOM, GAP_EXACT = 0.1, 0.02
+LEAST_SCALE = 0.25
+ALONG = (1.0, 0.0, 0.0, 1.0)  # of x, y, yaw and speed those that tell how far the car comes
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,9 @@ class LossConfig:
         speech: cross-entropy of words.
         dense: depth, actors, own lane per patch.
         where, lamp: place and state of our traffic light in the branch of high resolution.
-        lead: distance and speed of who is ahead.
+        lead: distance and speed of who is ahead; an error of the distance counts relative to it.
+        near: gap to who is ahead (in units of `town.labels.LEAD_SCALE`) from which on, the nearer, errors of x and speed count more, up to four times
+            as much: on a free road a metre in two seconds is nothing, behind somebody it is the bumper. 0: nowhere.
         braking: further weight of a sample's trajectory for each m/s² above `EASY_MPS2` by which the expert slows down in the next second. Moments
             in which it must brake hard are few, and a model that learns all alike brakes in them as in the many others: too late.
     """
@@ -43,7 +49,8 @@ class LossConfig:
     dense: float = 0.3
     where: float = 0.05
     lamp: float = 0.4
-    lead: float = 0.1
+    lead: float = 0.3
+    near: float = 0.6
     braking: float = 0.0
 
 
@@ -60,6 +67,9 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     parts: dict[str, Tensor] = {}
     scale = output.trajectory.new_tensor(SCALE) * output.trajectory.new_tensor(TIMES)[:, None] + output.trajectory.new_tensor(AT_ONCE)
     columns = output.trajectory.new_tensor(config.columns)
+    if config.near and "lead" in batch:
+        along = scale.new_tensor(ALONG) > 0
+        scale = torch.where(along, scale * _exactness(batch["lead"][:, 0], config.near)[:, None, None], scale)
     known = torch.isfinite(batch["trajectory"]).all(2).all(1)  # text alone has no future
     wanted = torch.nan_to_num(batch["trajectory"])
     error = nn.functional.smooth_l1_loss(output.trajectory / scale, wanted / scale, reduction="none", beta=0.1)
@@ -86,7 +96,9 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
         total = total + config.dense * parts["dense"]
     if "lead" in batch:
         there = torch.isfinite(batch["lead"]).all(1)
-        wrong = nn.functional.smooth_l1_loss(output.aux["lead"].float(), torch.nan_to_num(batch["lead"]), reduction="none", beta=0.1).mean(1)
+        told = torch.nan_to_num(batch["lead"])
+        room = torch.stack([told[:, 0].clamp(min=0.0) + GAP_ROOM, torch.ones_like(told[:, 1])], 1)
+        wrong = nn.functional.smooth_l1_loss(output.aux["lead"].float() / room, told / room, reduction="none", beta=GAP_EXACT).mean(1)
         parts["lead"] = (wrong * there).sum() / there.sum().clamp(min=1)
         total = total + config.lead * parts["lead"]
     return {"total": total, **parts}
@@ -97,6 +109,11 @@ def _cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
     if not bool((target >= 0).any()):
         return logits.sum() * 0.0
     return nn.functional.cross_entropy(logits, target)
+
+
+def _exactness(gap: Tensor, near: float) -> Tensor:
+    """[B] gaps, NaN where nobody told → what the scales of x and speed are multiplied by."""
+    return (torch.nan_to_num(gap, nan=near) / near).clamp(LEAST_SCALE, 1.0)
 
 
 def _mean_error(found: Tensor, wanted: Tensor) -> Tensor:

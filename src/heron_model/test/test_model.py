@@ -141,6 +141,40 @@ def test_an_error_now_counts_more_than_the_same_error_later() -> None:
     assert found[0] > 3.0 * found[1] > 0.0
 
 
+def test_behind_somebody_a_metre_along_the_way_counts_more_the_nearer_he_is() -> None:
+    model = toy_model().eval()
+    batch = batch_of(1)
+    with torch.no_grad():
+        output = model(batch)
+
+        def found(column: int, gap: float, near: float = 0.6) -> float:
+            wanted = output.trajectory.clone()
+            wanted[0, 19, column] += 1.0
+            asked = batch | {"trajectory": wanted, "lead": torch.tensor([[gap, 0.0]])}
+            return float(losses(output, asked, LossConfig(near=near))["trajectory"])
+
+        nobody, unknown = found(0, 1.5), found(0, float("nan"))
+        assert nobody == unknown == found(0, 0.6) == found(0, 0.2, near=0.0)  # at 24 m and beyond
+        assert found(0, 0.1) > 1.5 * found(0, 0.3) > 2.0 * nobody
+        assert found(0, 0.01) == found(0, 0.1)  # and no more than that
+        assert found(3, 0.1) > 2.0 * found(3, 1.5)  # speed, too
+        assert found(1, 0.1) == found(1, 1.5) and found(2, 0.1) == found(2, 1.5)  # but neither y nor yaw
+
+
+def test_the_gap_to_who_is_ahead_is_taught_relative_to_it() -> None:
+    """In units of 40 m an error of 2 m at 6 m was next to nothing, and was made."""
+    model = toy_model().eval()
+    batch = batch_of(1)
+    with torch.no_grad():
+        output = model(batch)
+
+        def found(gap: float, error: float) -> float:
+            output.aux["lead"] = torch.tensor([[gap + error, 0.0]])
+            return float(losses(output, batch | {"lead": torch.tensor([[gap, 0.0]])})["lead"])
+
+        assert found(0.15, 0.05) > 3.0 * found(1.0, 0.05) > 0.0
+
+
 def test_where_the_expert_brakes_counts_as_much_more_as_it_brakes_harder() -> None:
     model = toy_model().eval()
     batch = batch_of(2)
