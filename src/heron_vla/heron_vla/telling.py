@@ -7,12 +7,13 @@ from enum import Enum
 from heron_vla.contract import INTENT, REASON
 from heron_vla.language import Thoughts
 
-STABLE_NS = 300_000_000
+STABLE_NS = 500_000_000
 """A thought that comes and goes within this time changed nothing."""
 
-SURE = 0.9
-"""Probability of a reason from which on it counts: who is in doubt had better say nothing. Chosen in towns 40000 to 40007, which are neither of the
-training nor of the evaluation, with the policy that shipped then: 52 of 58 explanations true. What it comes to now is in the policy's card."""
+SURE = 0.94
+"""Probability of a reason from which on it counts: who is in doubt had better say nothing. Chosen together with `STABLE_NS` in towns 40000 to 40019,
+which are neither of the training nor of the evaluation, with the policy that ships: 76 of 81 reasons true, against 112 of 130 for 0.9 and 0.3 s. What
+it comes to is in the policy's card."""
 
 STALE_NS = 1_000_000_000
 """What was told is no longer true when something else is thought for so long, however doubtful that is."""

@@ -115,7 +115,7 @@ def test_it_explains_itself_in_both_languages_when_something_changes(ros: None, 
         ("wait_red", "waiting at the red light", "赤信号で 停止しています"),
     ]
     at_ns, second = made.said[1]
-    assert second.stamp_ns - START == 2_510 * MS + 300 * MS  # the red light was there for 0.3 s
+    assert second.stamp_ns - START == 2_510 * MS + 500 * MS  # the red light was there for 0.5 s
     assert at_ns == second.stamp_ns - START + 30 * MS + 100 * MS and made.report["explanations"] == 2
     assert made.report["plans"] == len(made.plans) == 33 and made.report["plans_refused"] == {"ego_history": 7} and made.report["image_copies"] == 0
 

@@ -2,7 +2,7 @@
 
 *Events* are the moments at which the policy explains itself, which are its own changes of behaviour (`heron_vla.telling`). The truth is what the
 expert, asked about the same truths of the world, says then, or said or will say within `NEAR_S`: expert (`Narrator`) and car (`Telling`) both hold a
-new reason back for about a third of a second, so that neither can say to half a second when a reason began. The baselines have the same leave.
+new reason back, for a third and for half a second, so that neither can say to half a second when a reason began. The baselines have the same leave.
 
 *Changes of the scene* are counted beside them, so that silence earns nothing: the expert's reason changes and stays for `LASTING_S`. One is explained
 when the last thing that was told is this reason at some time until `SOON_S` after it.
