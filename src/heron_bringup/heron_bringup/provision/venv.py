@@ -51,7 +51,8 @@ def make_venv(root: Path, underlay: Underlay | None, base_python: str) -> None:
 def install(venv: Path, requirements: list[Path]) -> None:
     """Install the hash-locked `requirements`; pip's cache makes a repeat go on where a stop left off."""
     print("heron: installing the locked requirements (about 2 GB, once)", flush=True)
-    arguments = ["install", "--require-hashes"]
+    # The lock names all that is needed. Without --no-deps pip 23.0 wants the newest of what something names with an extra, which has no hash here.
+    arguments = ["install", "--require-hashes", "--no-deps"]
     for path in requirements:
         arguments += ["-r", str(path)]
     run_pip(venv, arguments)
