@@ -99,7 +99,7 @@ def test_it_explains_itself_when_the_car_would(toy: Path) -> None:
     speaking: Any = Speaking(toy)
     driver = PolicyDriver(cast(OnnxPolicy, speaking), Eyes(speaking.folder, RIG, TOWN, WEATHER, 1, blank=True), WAY, speaker=cast(Speaker, speaking))
     episode = _drive(driver, 7.0)
-    first_s = 0.7 + 0.3  # the first plan, and a thought that stays
+    first_s = 0.7 + 0.5  # the first plan, and a thought that stays
     assert [(round(each.time_s, 3), each.reason, each.speech.english) for each in driver.said] == [
         (first_s, "start", "starting"),
         (3.0, "cruise", ""),
@@ -121,7 +121,7 @@ def test_the_expert_says_of_the_scene_what_it_says_when_it_drives() -> None:
     config = ScenarioConfig(seconds=8.0, traffic=ALONE.traffic, route=ROUTE)
     episode = drive_episode(CAR, TOWN, WAY, config, 1, LATENCY_S, supervised=True)
     found = told(episode, None)
-    changes = [(round(time_s + 0.3, 3), reason, english) for time_s, reason, english in found["scene"][1:] if time_s + 0.3 <= found["until_s"]]
+    changes = [(round(time_s + 0.5, 3), reason, english) for time_s, reason, english in found["scene"][1:] if time_s + 0.5 <= found["until_s"]]
     assert [(each["time_s"], each["reason"], each["english"]) for each in found["said"]] == changes
     assert len(found["said"]) > 1
     assert found["said"][0]["followed"] is not None
