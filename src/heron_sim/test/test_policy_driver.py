@@ -102,7 +102,7 @@ def test_it_explains_itself_when_the_car_would(toy: Path) -> None:
     first_s = 0.7 + 0.5  # the first plan, and a thought that stays
     assert [(round(each.time_s, 3), each.reason, each.speech.english) for each in driver.said] == [
         (first_s, "start", "starting"),
-        (3.0, "cruise", ""),
+        (3.2, "cruise", ""),
     ]
     found = json.loads(json.dumps(told(episode, driver.said)))
     assert [each["japanese"] for each in found["said"]] == ["発進します", ""]
