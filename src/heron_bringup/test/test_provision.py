@@ -33,6 +33,16 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_nothing_but_the_lock_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else pip may look for a newer release of what something names with an extra, find that it has no hash, and stop."""
+    asked: list[list[str]] = []
+    monkeypatch.setattr(venv, "run_pip", lambda _, arguments: asked.append(arguments))
+    monkeypatch.setattr(venv, "compile_packages", lambda _: None)
+    venv.install(tmp_path, [tmp_path / "requirements.txt", tmp_path / "requirements-ros.txt"])
+    files = ["-r", str(tmp_path / "requirements.txt"), "-r", str(tmp_path / "requirements-ros.txt")]
+    assert asked == [["install", "--require-hashes", "--no-deps", *files]]
+
+
 @pytest.mark.parametrize("version", [(3, 9), (3, 13)])
 def test_wrong_python_names_the_cure(version: tuple[int, int]) -> None:
     with pytest.raises(SetupError, match=rf"Python 3\.{version[1]}.*\n.*apt-get install python3\.12"):

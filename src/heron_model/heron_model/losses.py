@@ -19,9 +19,9 @@ TIMES = tuple((k + 1) * STEP_S for k in range(POINTS))
 SOON = round(1.0 / STEP_S) - 1  # the point in a second
 EASY_MPS2 = 0.5  # braking that counts as driving on
 # Who is ahead: a metre counts the more the nearer it is. Gaps in units of `town.labels.LEAD_SCALE`, so 0.1 are 4 m.
-GAP_ROOM, GAP_EXACT = 0.1, 0.02
+GAP_ROOM, EXACT = 0.1, 0.02
 LEAST_SCALE = 0.25
-ALONG = (1.0, 0.0, 0.0, 1.0)  # of x, y, yaw and speed those that tell how far the car comes
+ALONG = (True, False, False, True)  # of x, y, yaw and speed those that tell how far the car comes
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,7 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
     scale = output.trajectory.new_tensor(SCALE) * output.trajectory.new_tensor(TIMES)[:, None] + output.trajectory.new_tensor(AT_ONCE)
     columns = output.trajectory.new_tensor(config.columns)
     if config.near and "lead" in batch:
-        along = scale.new_tensor(ALONG) > 0
-        scale = torch.where(along, scale * _exactness(batch["lead"][:, 0], config.near)[:, None, None], scale)
+        scale = torch.where(torch.tensor(ALONG, device=scale.device), scale * _exactness(batch["lead"][:, 0], config.near)[:, None, None], scale)
     known = torch.isfinite(batch["trajectory"]).all(2).all(1)  # text alone has no future
     wanted = torch.nan_to_num(batch["trajectory"])
     error = nn.functional.smooth_l1_loss(output.trajectory / scale, wanted / scale, reduction="none", beta=0.1)
@@ -98,7 +97,7 @@ def losses(output: Output, batch: Mapping[str, Tensor], config: LossConfig | Non
         there = torch.isfinite(batch["lead"]).all(1)
         told = torch.nan_to_num(batch["lead"])
         room = torch.stack([told[:, 0].clamp(min=0.0) + GAP_ROOM, torch.ones_like(told[:, 1])], 1)
-        wrong = nn.functional.smooth_l1_loss(output.aux["lead"].float() / room, told / room, reduction="none", beta=GAP_EXACT).mean(1)
+        wrong = nn.functional.smooth_l1_loss(output.aux["lead"].float() / room, told / room, reduction="none", beta=EXACT).mean(1)
         parts["lead"] = (wrong * there).sum() / there.sum().clamp(min=1)
         total = total + config.lead * parts["lead"]
     return {"total": total, **parts}
